@@ -1,0 +1,56 @@
+# The tools that are no part of the program, and where they are pinned.
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+AIR         = github.com/air-verse/air@v1.67.4
+AXE         = axe-core@4.14.1
+
+.DEFAULT_GOAL := help
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## sign in to a stand-in for Zoom: no account, no .env
+	go run . -demo
+
+run: ## sign in to Zoom, with the settings in .env
+	go run .
+
+dev: ## like run, but restart when a file is saved (ARGS=-demo for the demo)
+	go run $(AIR) -build.cmd 'go build -o .air/zoom-oauth .' -build.entrypoint .air/zoom-oauth -build.args_bin '$(ARGS)' \
+		-build.include_ext go,html,css,js -build.include_file .env -build.exclude_dir .air,internal/e2e \
+		-build.exclude_regex _test.go -build.send_interrupt true -tmp_dir .air
+
+build: ## build the binary: static, reproducible, nothing beside it
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o zoom-oauth .
+
+test: ## run the tests
+	go test ./...
+
+fuzz: ## throw random queries and cookies at / for a minute
+	go test -run '^$$' -fuzz FuzzRoot -fuzztime $(or $(FUZZTIME),60s) .
+
+bench: ## measure a redirect and a sign-in, each beside its floor
+	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),3s) .
+
+lint: ## check formatting, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	cd internal/e2e && go vet ./... && go run $(STATICCHECK) ./...
+
+fmt: ## format the code
+	gofmt -w .
+
+e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and save screenshots
+	@command -v chromium >/dev/null || { echo "make e2e needs Chromium: apt-get install chromium"; exit 1; }
+	cd internal/e2e && AXE=$(CURDIR)/$< go test -count=1 -v -run '^TestBrowser' .
+
+replicas: ## run three replicas behind nginx, and kill one in the middle
+	@command -v nginx >/dev/null || { echo "make replicas needs nginx: apt-get install nginx-light"; exit 1; }
+	cd internal/e2e && go test -count=1 -v -run '^TestReplicas' .
+
+internal/e2e/.cache/$(AXE)/axe.min.js:
+	@command -v npm >/dev/null || { echo "make e2e fetches $(AXE) with npm: apt-get install npm"; exit 1; }
+	mkdir -p $(@D)
+	cd $(@D) && npm pack --silent $(AXE) && tar -xzf *.tgz --strip-components=1 package/axe.min.js && rm *.tgz
+
+.PHONY: help demo run dev build test fuzz bench lint fmt e2e replicas

@@ -1,0 +1,138 @@
+// Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It is OAuth 2.0's
+// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), on the standard library.
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/joho/godotenv"
+
+	"zoom-oauth/internal/fakezoom"
+)
+
+func main() {
+	demo := flag.Bool("demo", false, "use a stand-in for Zoom: no account, no .env")
+	version := flag.Bool("version", false, "print the version and exit")
+	flag.Parse()
+	if *version {
+		info, _ := debug.ReadBuildInfo()
+		fmt.Println("zoom-oauth", info.Main.Version, info.GoVersion)
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, *demo, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx is done, then gives the requests in flight ten seconds to finish. It
+// writes the start message and the log to out. Its error tells all that keeps the program
+// from starting, and how to mend it.
+func run(ctx context.Context, demo bool, out io.Writer) error {
+	c, listener, err := configure(ctx, demo)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           newApp(c, log.New(out, "", log.LstdFlags)),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second, // of which Zoom may take two times zoomTimeout
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is answered like the rest
+	}
+	fmt.Fprintf(out, "\n  Open      http://%s\n  Register  %s  with Zoom, exactly so\n  Stop      Ctrl+C\n\n", c.address, c.redirectURL)
+	context.AfterFunc(ctx, func() { listener.Close() }) // which ends Serve
+	err = server.Serve(listener)
+	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	server.Shutdown(grace)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// config is what the program is told.
+type config struct {
+	clientID, clientSecret string
+	redirectURL            string // sent as it is written: Zoom compares it letter by letter
+	zoomURL, zoomAPIURL    string // without a slash at the end
+	address                string // where the program listens, as a browser writes it
+	demo                   bool
+}
+
+// configure reads the settings, from the environment or else from .env, and listens on the
+// address. For a demo it reads only the address, and starts a stand-in for Zoom that ends
+// with ctx. Its error has a line for each setting that is wrong, and shows no value.
+func configure(ctx context.Context, demo bool) (c config, listener net.Listener, err error) {
+	var file map[string]string
+	if data, unread := os.ReadFile(".env"); !demo && !errors.Is(unread, os.ErrNotExist) {
+		file, err = godotenv.UnmarshalBytes(bytes.TrimPrefix(data, []byte("\ufeff")))
+		if err != nil || unread != nil { // the parser's error would quote the file
+			return c, nil, errors.New("zoom-oauth can't read .env: write name=value on each line, close every quote, save it as UTF-8")
+		}
+	}
+	var problems []error
+	set := func(value *string, name, fallback string, valid func(string) bool, advice string) {
+		text, ok := os.LookupEnv(name)
+		if !ok {
+			text = file[name]
+		}
+		if *value = cmp.Or(strings.TrimSpace(text), fallback); !valid(*value) {
+			problems = append(problems, fmt.Errorf("  %-13s %s", name, advice))
+		}
+	}
+	set(&c.address, "address", "localhost:8000", func(address string) bool {
+		listener, err = net.Listen("tcp", address)
+		return err == nil
+	}, "give a host:port, such as localhost:8000, that no other program uses")
+	if !demo {
+		set(&c.clientID, "clientID", "", visible.MatchString, "copy the Client ID from your app's App Credentials at marketplace.zoom.us")
+		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "copy the Client Secret from the same place")
+		set(&c.redirectURL, "redirectURL", "", isSite, "copy the https address that ngrok shows, such as https://abc.ngrok.app, with nothing behind it")
+		set(&c.zoomURL, "zoomURL", "https://zoom.us", isSite, "leave it out, or give an https address with nothing behind it")
+		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isSite, "leave it out, or give an https address with nothing behind it")
+	}
+	if len(problems) > 0 {
+		return c, nil, fmt.Errorf("zoom-oauth can't start. Mend in .env or the environment:\n\n%w", errors.Join(problems...))
+	}
+	host, _, _ := net.SplitHostPort(c.address)
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	c.address = net.JoinHostPort(cmp.Or(host, "localhost"), port)
+	if demo {
+		site := "http://" + c.address
+		zoom, err := fakezoom.Start(ctx, fakezoom.New("demo", "secret", site))
+		return config{"demo", "secret", site, zoom, zoom, c.address, true}, listener, err
+	}
+	c.zoomURL, c.zoomAPIURL = strings.TrimSuffix(c.zoomURL, "/"), strings.TrimSuffix(c.zoomAPIURL, "/")
+	return c, listener, nil
+}
+
+// isSite says whether s is the root of a site: https, or http on this machine, with nothing
+// behind the host but perhaps a slash.
+func isSite(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Hostname() != "" && u.User == nil && strings.TrimPrefix(u.Path, "/") == "" && !strings.ContainsAny(s, "?#") &&
+		(u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()))
+}
