@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,12 @@ const (
 	tunnel    = "https://abc.ngrok.app" // passes the public host on
 	rewriter  = "https://xyz.ngrok.app" // passes localhost:8000 on, as --host-header=rewrite does
 	elsewhere = "http://192.0.2.1:8000" // a name of this machine that nobody registered
+)
+
+// Credentials that break whatever doesn't encode them.
+const (
+	clientID     = "client id/%"
+	clientSecret = "SECRET+:/%&ü"
 )
 
 // output is what the app prints. It may be written and read at once.
@@ -58,7 +65,7 @@ type world struct {
 	redirect  string
 	log       *output
 	addresses map[string]string      // by host:port, the one to dial
-	exchanges int                    // calls of the token endpoint
+	exchanges atomic.Int64           // calls of the token endpoint
 	mangle    func(query url.Values) // what happens to Zoom's answer on its way back
 }
 
@@ -66,16 +73,16 @@ type world struct {
 func newWorld(t testing.TB, redirectURL string) *world {
 	t.Helper()
 	w := &world{redirect: redirectURL, log: &output{}, addresses: map[string]string{}}
-	w.zoom = fakezoom.New("client id", "client+secret/%", redirectURL)
+	w.zoom = fakezoom.New(clientID, clientSecret, redirectURL)
 	zoom := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/oauth/token" {
-			w.exchanges++
+			w.exchanges.Add(1)
 		}
 		w.zoom.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(zoom.Close)
 	w.zoomURL = zoom.URL
-	w.app = newApp(config{clientID: "client id", clientSecret: "client+secret/%", redirectURL: redirectURL,
+	w.app = newApp(config{clientID: clientID, clientSecret: clientSecret, redirectURL: redirectURL,
 		zoomURL: zoom.URL, zoomAPIURL: zoom.URL}, log.New(w.log, "", 0))
 
 	rewriting := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -269,7 +276,7 @@ func TestStart(t *testing.T) {
 			query := location.Query()
 			state, challenge := query.Get("state"), query.Get("code_challenge")
 			want := url.Values{
-				"response_type": {"code"}, "client_id": {"client id"}, "redirect_uri": {c.redirectURL},
+				"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {c.redirectURL},
 				"state": {state}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
 			}
 			if query.Encode() != want.Encode() {
@@ -418,8 +425,8 @@ func TestNeverInALoop(t *testing.T) {
 			if b.starts != c.starts {
 				t.Errorf("went to Zoom %d times, want %d", b.starts, c.starts)
 			}
-			if w.exchanges != 0 {
-				t.Errorf("exchanged %d codes, want none", w.exchanges)
+			if w.exchanges.Load() != 0 {
+				t.Errorf("exchanged %d codes, want none", w.exchanges.Load())
 			}
 		})
 	}
@@ -432,11 +439,11 @@ func TestEachStateWorksOnce(t *testing.T) {
 	p := b.get(local)
 	callback := b.get(p.header.Get("Location")).header.Get("Location")
 	signedIn(t, b.get(callback))
-	before := w.exchanges
+	before := w.exchanges.Load()
 	if p := b.get(callback); p.status != http.StatusFound {
 		t.Errorf("the second time: got %d, want a new start", p.status)
 	}
-	if w.exchanges != before {
+	if w.exchanges.Load() != before {
 		t.Error("exchanged the code of a state that was used")
 	}
 }
@@ -471,7 +478,7 @@ func TestForeignCodesAreNotExchanged(t *testing.T) {
 			if p := b.get(local + "/?" + c.query(own)); p.status == http.StatusOK {
 				t.Errorf("got 200 %q", p.title())
 			}
-			if w.exchanges != 0 {
+			if w.exchanges.Load() != 0 {
 				t.Error("the code was exchanged")
 			}
 		})
@@ -483,7 +490,7 @@ func TestForeignCodesAreNotExchanged(t *testing.T) {
 		u, _ := url.Parse(tunnel)
 		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ", Value: "planted"}})
 		b.get(tunnel + "/?code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-		if w.exchanges != 0 {
+		if w.exchanges.Load() != 0 {
 			t.Error("the code was exchanged")
 		}
 	})
@@ -501,7 +508,7 @@ func TestAbandonedSignIns(t *testing.T) {
 		t.Errorf("the browser holds %d cookies, want at most %d", n, maxSignIns)
 	}
 	for i, start := range starts[20:] {
-		w.exchanges, b.starts = 0, 0
+		b.starts = 0
 		signedIn(t, b.follow(start))
 		if b.starts != 1 {
 			t.Errorf("start %d of the newest ten began anew", i)

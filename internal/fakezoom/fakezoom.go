@@ -156,7 +156,7 @@ func (s *Server) issue(g grant, allowed bool) string {
 // token exchanges a code for an access token (RFC 6749 4.1.3 and 5, RFC 7636 4.6). It reads
 // nothing from the URL.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	id, secret, _ := r.BasicAuth()
+	id, secret, basic := r.BasicAuth()
 	id, idErr := url.QueryUnescape(id) // RFC 6749 2.3.1
 	secret, secretErr := url.QueryUnescape(secret)
 	r.ParseForm()
@@ -174,7 +174,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusBadRequest, o)
 	}
 	switch {
-	case id == "" || secret == "":
+	case !basic:
 		refuse(4706, "invalid_request", "Client ID or client secret is missing.")
 		return
 	case idErr != nil || secretErr != nil || id != s.ClientID || secret != s.ClientSecret:
