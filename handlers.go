@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
-	"errors"
 	"html/template"
 	"log"
 	"maps"
@@ -30,11 +29,9 @@ var ourState = regexp.MustCompile(`^[A-Z2-7]{26}(\.[0-9]{1,12})?$`)
 // statuses gives each page of templates/ its status: 4xx where the visitor can mend it, 5xx
 // where the app's settings or Zoom are at fault.
 var statuses = map[string]int{
-	"ok": 200, "profile": 200, "start": 302,
-	"malformed": 400, "nostate": 400, "nocookie": 400, "code": 400, "revoked": 400,
+	"ok": 200, "profile": 200, "start": 302, "malformed": 400, "nostate": 400, "nocookie": 400, "code": 400, "revoked": 400,
 	"declined": 403, "prefetch": 403, "admin": 403, "notfound": 404, "method": 405,
-	"credentials": 500, "redirect": 500, "scope": 500, "disabled": 500,
-	"upstream": 502, "ratelimit": 503, "timeout": 504,
+	"credentials": 500, "redirect": 500, "scope": 500, "disabled": 500, "upstream": 502, "ratelimit": 503, "timeout": 504,
 }
 
 // app is the web server's handler. It stores nothing: what a sign-in needs between the
@@ -121,12 +118,13 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 		state = "" // none that we gave
 	}
 	prefix, cookies := a.signIns(r)
-	kept, repeated := "", false
+	var kept, repeated string
 	for _, c := range cookies {
 		if c.Name == prefix+state {
 			kept = c.Value
+		} else if strings.HasSuffix(c.Value, "."+state) || strings.Contains(c.Value, ".") && len(cookies) >= maxSignIns/2 {
+			repeated = c.Name
 		}
-		repeated = repeated || strings.HasSuffix(c.Value, "."+state)
 	}
 	own := kept != "" && kept != used
 	if own {
@@ -143,7 +141,8 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 		return "malformed", nil
 	case refusal != "":
 		return "declined", nil // anyone may have written the query
-	case repeated: // after starting over, the cookie came back but not its state
+	case repeated != "": // after starting over, the cookie came back but not its state
+		keep(header, repeated, used, signInLifetime) // so that the next try may start over
 		return "nostate", nil
 	case kept == "" && time.Since(time.Unix(since, 0)) < signInLifetime: // or the state but not its cookie
 		return "nocookie", nil
@@ -156,20 +155,20 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 // finish signs the user in and shows the profile.
 func (a *app) finish(header http.Header, r *http.Request, code, kept string) (string, any) {
 	verifier, _, _ := strings.Cut(kept, ".")
-	user, err := a.zoom.signIn(r.Context(), code, verifier)
-	if failure := (*zoomError)(nil); errors.As(err, &failure) {
-		a.log.Println(failure)
-		header["Retry-After"] = failure.RetryAfter
-		return failure.kind, failure
+	user, failure := a.zoom.signIn(r.Context(), code, verifier)
+	if failure == nil {
+		return "profile", user
 	}
-	return "profile", user
+	a.log.Println(failure)
+	header["Retry-After"] = failure.RetryAfter
+	return failure.kind, failure
 }
 
 // signIns gives what the names of our cookies begin with under the request's host, and those
 // that the browser sent.
 func (a *app) signIns(r *http.Request) (prefix string, cookies []*http.Cookie) {
 	prefix = "zoom-oauth-"
-	if strings.EqualFold("https://"+r.Host, strings.TrimSuffix(a.zoom.redirectURL, "/")) {
+	if strings.EqualFold("https://"+r.Host, strings.TrimSuffix(strings.TrimSuffix(a.zoom.redirectURL, "/"), ":443")) {
 		prefix = "__Host-" + prefix // no other host can set it
 	}
 	for _, c := range r.Cookies() {

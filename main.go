@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, then gives the requests in flight ten seconds to finish. It
+// run serves until ctx is done, then gives the requests in flight nine seconds to finish. It
 // writes the start message and the log to out. Its error tells all that keeps the program
 // from starting, and how to mend it.
 func run(ctx context.Context, demo bool, out io.Writer) error {
@@ -51,8 +51,11 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	logger := log.New(out, "", log.LstdFlags)
+	log.SetOutput(io.Discard) // net/http prints there what Zoom sends unasked
 	server := &http.Server{
-		Handler:           newApp(c, log.New(out, "", log.LstdFlags)),
+		Handler:           newApp(c, logger),
+		ErrorLog:          logger,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      15 * time.Second, // of which Zoom may take two times zoomTimeout
@@ -63,14 +66,13 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "\n  Open      http://%s\n  Register  %s  with Zoom, exactly so\n  Stop      Ctrl+C\n\n", c.address, c.redirectURL)
 	context.AfterFunc(ctx, func() { listener.Close() }) // which ends Serve
-	err = server.Serve(listener)
-	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	if err := server.Serve(listener); ctx.Err() == nil {
+		return err
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 9*time.Second)
 	defer cancel()
 	server.Shutdown(grace)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // config is what the program is told.
@@ -88,9 +90,9 @@ type config struct {
 func configure(ctx context.Context, demo bool) (c config, listener net.Listener, err error) {
 	var file map[string]string
 	if data, unread := os.ReadFile(".env"); !demo && !errors.Is(unread, os.ErrNotExist) {
-		file, err = godotenv.UnmarshalBytes(bytes.TrimPrefix(data, []byte("\ufeff")))
-		if err != nil || unread != nil { // the parser's error would quote the file
-			return c, nil, errors.New("zoom-oauth can't read .env: write name=value on each line, close every quote, save it as UTF-8")
+		// The parser's error would quote the file.
+		if file, err = godotenv.UnmarshalBytes(bytes.TrimPrefix(data, []byte("\ufeff"))); err != nil || unread != nil {
+			return c, nil, errors.New("zoom-oauth can't read .env: it must be a text file in UTF-8 with name=value on each line and every quote closed")
 		}
 	}
 	var problems []error
@@ -121,9 +123,10 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	c.address = net.JoinHostPort(cmp.Or(host, "localhost"), port)
 	if demo {
-		site := "http://" + c.address
-		zoom, err := fakezoom.Start(ctx, fakezoom.New("demo", "secret", site))
-		return config{"demo", "secret", site, zoom, zoom, c.address, true}, listener, err
+		c.clientID, c.clientSecret, c.redirectURL, c.demo = "demo", "secret", "http://"+c.address, true
+		c.zoomURL, err = fakezoom.Start(ctx, fakezoom.New(c.clientID, c.clientSecret, c.redirectURL))
+		c.zoomAPIURL = c.zoomURL
+		return c, listener, err
 	}
 	c.zoomURL, c.zoomAPIURL = strings.TrimSuffix(c.zoomURL, "/"), strings.TrimSuffix(c.zoomAPIURL, "/")
 	return c, listener, nil
@@ -133,6 +136,6 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 // behind the host but perhaps a slash.
 func isSite(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Hostname() != "" && u.User == nil && strings.TrimPrefix(u.Path, "/") == "" && !strings.ContainsAny(s, "?#") &&
+	return err == nil && visible.MatchString(s) && u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && u.User == nil && strings.TrimPrefix(u.Path, "/") == "" && !strings.ContainsAny(s, "?#") &&
 		(u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()))
 }

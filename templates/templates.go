@@ -12,42 +12,49 @@ import (
 	"strings"
 )
 
-//go:embed *.html
-var pages embed.FS
+//go:embed *.html style.css script.js
+var files embed.FS
 
-//go:embed style.css
-var style string
-
-//go:embed script.js
-var script string
-
-// maxNesting is how many arrays and objects indented JSON may have. A usual profile has 3;
-// thousands, one in the other, would take a thousand times their size.
-const maxNesting = 64
+// maxDepth is how deep JSON may be nested to be indented. A usual profile has 2 levels; with
+// thousands, the indentation would be a thousand times its size.
+const maxDepth = 32
 
 // Parse gives all pages, each a template under its own name. On a demo they say so. It
 // panics if one doesn't parse.
 func Parse(demo bool) *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
-		"style":  func() template.CSS { return template.CSS(style) },
-		"script": func() template.JS { return template.JS(script) },
+	pages := template.New("").Funcs(template.FuncMap{
 		"demo":   func() bool { return demo },
 		"https":  https,
 		"indent": indent,
-	}).ParseFS(pages, "*.html"))
+	})
+	entries, err := files.ReadDir(".")
+	for _, entry := range entries {
+		template.Must(pages.New(entry.Name()).Parse(read(entry.Name())))
+	}
+	return template.Must(pages, err)
 }
 
 // SecurityPolicy gives the Content-Security-Policy of the pages: nothing but their own style
 // and script, by hash, their icon and an https picture, and no form but to formAction.
 func SecurityPolicy(formAction string) string {
 	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction +
-		"; img-src https: data:; style-src " + hash(style) + "; script-src " + hash(script)
+		"; img-src https: data:; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
-// hash gives the source that allows an inlined text.
-func hash(text string) string {
-	sum := sha256.Sum256([]byte(text))
+// hash gives the source that allows an inlined file. The file must have no comments: they
+// would not be in the page.
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(read(name)))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// read gives a file with the line ends that a browser makes of any, and hashes.
+func read(name string) string {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
 // https gives s if it is an https URL, else "".
@@ -58,12 +65,31 @@ func https(s string) string {
 	return ""
 }
 
-// indent gives JSON for reading; with more than maxNesting arrays and objects as it is.
+// indent gives JSON for reading; if it is nested deeper than maxDepth, as it is.
 func indent(data []byte) string {
 	var indented bytes.Buffer
-	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) > maxNesting ||
-		json.Indent(&indented, bytes.TrimSpace(data), "", "  ") != nil {
+	if depth(data) > maxDepth || json.Indent(&indented, data, "", "  ") != nil {
 		return string(data)
 	}
 	return indented.String()
+}
+
+// depth gives how deep arrays and objects are nested in valid JSON.
+func depth(data []byte) (deepest int) {
+	level, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '{' || c == '[':
+			level++
+			deepest = max(deepest, level)
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return deepest
 }

@@ -71,15 +71,15 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 	return s
 }
 
-// Start serves a stand-in on a free port of the loopback interface until ctx is done, and
-// gives its URL.
+// Start serves a stand-in on a free port of the loopback interface, and gives its URL. When
+// ctx is done it finishes the requests in flight and ends.
 func Start(ctx context.Context, s *Server) (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("the stand-in for Zoom can't start: %w", err)
 	}
 	server := &http.Server{Handler: s, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { server.Close() })
+	context.AfterFunc(ctx, func() { server.Shutdown(context.Background()) })
 	go server.Serve(listener)
 	return "http://" + listener.Addr().String(), nil
 }
