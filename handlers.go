@@ -11,16 +11,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"zoom-oauth/templates"
 )
 
-const (
-	signInLifetime = 10 * time.Minute // from the redirect to Zoom to its callback
-	maxSignIns     = 10               // cookies of ours in one browser
-	used           = "used"           // the value of a cookie whose callback has come
-)
+const signInLifetime = 10 * time.Minute // from the redirect to Zoom to its callback
+const maxSignIns = 10                   // cookies of ours in one browser
 
 // ourState is the form of a state: random, and if the sign-in started over, since when in
 // Unix seconds.
@@ -60,13 +58,18 @@ func newApp(c config, log *log.Logger) *app {
 	return &app{newZoom(c), templates.Parse(c.demo), headers, log}
 }
 
+// buffers holds those that pages were written to.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // ServeHTTP answers one request and logs it in one line, without its query.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin, header := time.Now(), w.Header()
 	maps.Copy(header, a.headers)
 	name, data := a.route(header, r)
-	var page bytes.Buffer
-	if err := a.pages.ExecuteTemplate(&page, name, data); err != nil {
+	page := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(page)
+	page.Reset()
+	if err := a.pages.ExecuteTemplate(page, name, data); err != nil {
 		panic(err) // a fault of templates/, which are tested with the program
 	}
 	header.Set("Content-Length", strconv.Itoa(page.Len()))
@@ -126,9 +129,9 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 			repeated = c.Name
 		}
 	}
-	own := kept != "" && kept != used
+	own := kept != "" && kept != "used"
 	if own {
-		keep(header, prefix+state, used, signInLifetime)
+		keep(header, prefix+state, "used", signInLifetime)
 	}
 	_, mark, _ := strings.Cut(state, ".")
 	since, _ := strconv.ParseInt(mark, 10, 64)
@@ -142,7 +145,7 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	case refusal != "":
 		return "declined", nil // anyone may have written the query
 	case repeated != "": // after starting over, the cookie came back but not its state
-		keep(header, repeated, used, signInLifetime) // so that the next try may start over
+		keep(header, repeated, "used", signInLifetime) // so that the next try may start over
 		return "nostate", nil
 	case kept == "" && time.Since(time.Unix(since, 0)) < signInLifetime: // or the state but not its cookie
 		return "nocookie", nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
@@ -147,7 +148,7 @@ type page struct {
 
 // title gives the words of the page's first heading.
 func (p page) title() string {
-	if m := regexp.MustCompile(`(?s)<h1[^>]*>(.*?)</h1>`).FindStringSubmatch(p.body); m != nil {
+	if m := regexp.MustCompile(`(?s)<h1[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</h1>`).FindStringSubmatch(p.body); m != nil {
 		return m[1]
 	}
 	return ""
@@ -182,10 +183,10 @@ func (b *browser) do(method, address string, form url.Values) page {
 }
 
 // follow goes on from a page as a browser does, to Zoom and back, until a page of the app's
-// is there to read. It fails after ten redirects.
+// is there to read. It fails after twenty redirects.
 func (b *browser) follow(p page) page {
 	b.t.Helper()
-	for range 10 {
+	for range 20 {
 		switch {
 		case p.status == http.StatusFound:
 			next := p.header.Get("Location")
@@ -209,7 +210,7 @@ func (b *browser) follow(p page) page {
 			return p
 		}
 	}
-	b.t.Fatalf("redirected ten times, last to %s", p.url)
+	b.t.Fatalf("redirected twenty times, last to %s", p.url)
 	return p
 }
 
@@ -404,15 +405,17 @@ func TestNeverInALoop(t *testing.T) {
 		mangle       func(url.Values)
 		starts       int
 	}{
-		"cookies are blocked":                     {local, nocookie, true, nil, 2},
-		"cookies are blocked, code without state": {local + "/?code=theirs", nocookie, true, nil, 1},
-		"the state is dropped":                    {local, nostate, false, func(q url.Values) { q.Del("state") }, 2},
-		"the state is emptied":                    {local, nostate, false, func(q url.Values) { q.Set("state", "") }, 2},
-		"the state is always the same":            {local, nostate, false, func(q url.Values) { q.Set("state", "constant") }, 2},
-		"the state is always the same old one":    {local, nostate, false, func(q url.Values) { q.Set("state", "ABCDEFGHIJKLMNOPQRSTUVWXYZ") }, 2},
-		"the state is something new each time":    {local, nostate, false, func(q url.Values) { n++; q.Set("state", strconv.Itoa(n)) }, 2},
-		"the state comes in small letters":        {local, nostate, false, func(q url.Values) { q.Set("state", strings.ToLower(q.Get("state"))) }, 2},
-		"the state is cut off":                    {local, nostate, false, func(q url.Values) { q.Set("state", q.Get("state")[:10]) }, 2},
+		"cookies are blocked":                        {local, nocookie, true, nil, 2},
+		"cookies are blocked, code without state":    {local + "/?code=theirs", nocookie, true, nil, 1},
+		"the state is dropped":                       {local, nostate, false, func(q url.Values) { q.Del("state") }, 2},
+		"the state is emptied":                       {local, nostate, false, func(q url.Values) { q.Set("state", "") }, 2},
+		"the state is always the same":               {local, nostate, false, func(q url.Values) { q.Set("state", "constant") }, 2},
+		"the state is always the same old one":       {local, nostate, false, func(q url.Values) { q.Set("state", "ABCDEFGHIJKLMNOPQRSTUVWXYZ") }, 2},
+		"the state is something new each time":       {local, nostate, false, func(q url.Values) { n++; q.Set("state", strconv.Itoa(n)) }, 2},
+		"the state is another in our form each time": {local, nostate, false, func(q url.Values) { q.Set("state", rand.Text()) }, 5},
+		"the mark is cut off the state":              {local + "/?code=theirs", nostate, false, func(q url.Values) { q.Set("state", q.Get("state")[:26]) }, 5},
+		"the state comes in small letters":           {local, nostate, false, func(q url.Values) { q.Set("state", strings.ToLower(q.Get("state"))) }, 2},
+		"the state is cut off":                       {local, nostate, false, func(q url.Values) { q.Set("state", q.Get("state")[:10]) }, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
@@ -430,6 +433,16 @@ func TestNeverInALoop(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTryAgainAfterALoop checks that the page that ends a loop is no trap.
+func TestTryAgainAfterALoop(t *testing.T) {
+	w := newWorld(t, local)
+	b := w.newBrowser(t)
+	b.get(local + "/?code=theirs") // starts over, and is left at Zoom
+	isPage(t, b.visit(local+"/?code=theirs"), http.StatusBadRequest, "Zoom’s answer belongs to no sign-in")
+	signedIn(t, b.visit(local+"/?code=theirs"))
+	signedIn(t, b.visit(local))
 }
 
 func TestEachStateWorksOnce(t *testing.T) {

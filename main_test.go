@@ -120,6 +120,9 @@ func TestBadSettings(t *testing.T) {
 		"nothing":                    {"address=localhost:0", []string{"clientID", "clientSecret", "redirectURL"}},
 		"the example as it comes":    {"clientID=\nclientSecret=\nredirectURL=\naddress=localhost:0", []string{"clientID", "clientSecret", "redirectURL"}},
 		"nothing but a comment":      {with("clientSecret", "  # SECRET"), []string{"clientSecret"}},
+		"a comment for a value":      {with("clientSecret", "#SECRET"), []string{"clientSecret"}},
+		"a host that is not ASCII":   {with("redirectURL", "https://büro.example"), []string{"redirectURL"}},
+		"a colon without a port":     {with("redirectURL", "https://abc.ngrok.app:"), []string{"redirectURL"}},
 		"nothing but spaces":         {with("clientID", `"   "`), []string{"clientID"}},
 		"a secret of two lines":      {with("clientSecret", `"SECRET\nSECRET"`), []string{"clientSecret"}},
 		"an id with a control byte":  {with("clientID", "SECRET\x07"), []string{"clientID"}},
@@ -345,6 +348,46 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return cmd, statuses
+}
+
+// TestUnaskedAnswersAreNotPrinted has Zoom say more than it was asked, which net/http would
+// print.
+func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
+	u := newUpstream(t, newWorld(t, local))
+	u.set("/oauth/token", func(c net.Conn, r *http.Request, body string) bool {
+		answers(200, goodToken)(c, r, body)
+		io.WriteString(c, body+r.Header.Get("Authorization")+goodToken)
+		return true
+	})
+	cmd := program(t, map[string]string{"clientID": "id", "clientSecret": "SECRET", "redirectURL": "http://localhost:8000",
+		"address": "localhost:0", "zoomURL": u.url, "zoomAPIURL": u.url})
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems output
+	cmd.Stderr = &problems
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	address, printed := started(t, out)
+	b := newWorld(t, local).newBrowser(t)
+	state := strings.TrimPrefix(b.get(address).cookies[0].Name, "zoom-oauth-")
+	b.get(address + "/?code=CODE&state=" + state)
+	u.set("/oauth/token", nil)
+	state = strings.TrimPrefix(b.get(address).cookies[0].Name, "zoom-oauth-")
+	b.get(address + "/?code=CODE&state=" + state) // meets the connection with the rest
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	if problems.String() != "" {
+		t.Errorf("on standard error: %s", &problems)
+	}
+	for _, secret := range []string{"CODE", "ACCESS", "REFRESH", "Basic", "verifier"} {
+		if strings.Contains(printed.String(), secret) {
+			t.Errorf("printed %s: %s", secret, printed)
+		}
+	}
 }
 
 func TestStopFinishesWhatIsInFlight(t *testing.T) {

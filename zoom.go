@@ -20,10 +20,8 @@ import (
 	"time"
 )
 
-const (
-	zoomTimeout = 4 * time.Second // for each of the two calls of a sign-in
-	maxAnswer   = 64 << 10        // bytes of an answer; a usual profile has 2,000
-)
+const zoomTimeout = 4 * time.Second // for each of the two calls of a sign-in
+const maxAnswer = 64 << 10          // bytes; a usual profile has 1,000
 
 // zoom is an OAuth client of Zoom with the one API call it makes. It is safe for
 // concurrent use and keeps nothing of a sign-in.
@@ -210,13 +208,9 @@ func brokenCall(endpoint string, err error) *zoomError {
 
 // refusal gives the failure of an answer that is of no use.
 func refusal(endpoint string, res *http.Response, a *answer) *zoomError {
-	e := &zoomError{
-		kind:       "upstream",
-		Code:       cmp.Or(a.ErrorCode, a.Code),
-		Scopes:     scopes.FindString(string(a.JSON)),
+	e := &zoomError{kind: "upstream", Code: cmp.Or(a.ErrorCode, a.Code), Scopes: scopes.FindString(string(a.JSON)),
 		TrackingID: trackingID.FindString(res.Header.Get("x-zm-trackingid")),
-		RetryAfter: retryAfter.FindAllString(res.Header.Get("Retry-After"), 1),
-	}
+		RetryAfter: retryAfter.FindAllString(res.Header.Get("Retry-After"), 1)}
 	e.reason = fmt.Sprintf("%s: HTTP %d, code %d, tracking id %q", endpoint, res.StatusCode, e.Code, e.TrackingID)
 	for _, m := range meanings {
 		if slices.Contains(m.codes, e.Code) || slices.Contains(m.codes, res.StatusCode) || m.words.Match(a.JSON) {

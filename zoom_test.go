@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -440,6 +442,30 @@ func TestIdleConnectionClosed(t *testing.T) {
 	}
 }
 
+// TestSpeaksHTTP1 has a Zoom that would rather speak HTTP/2, where nothing is sent twice.
+func TestSpeaksHTTP1(t *testing.T) {
+	w := newWorld(t, local)
+	protocols := make(chan string, 2)
+	zoom := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		protocols <- r.Proto
+		io.WriteString(rw, map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}[r.URL.Path])
+	}))
+	zoom.EnableHTTP2 = true
+	zoom.StartTLS()
+	defer zoom.Close()
+	w.app.zoom.zoomURL, w.app.zoom.zoomAPIURL = zoom.URL, zoom.URL
+	roots := x509.NewCertPool()
+	roots.AddCert(zoom.Certificate())
+	w.app.zoom.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	b := w.newBrowser(t)
+	signedIn(t, b.get(b.callback("c")))
+	for range 2 {
+		if got := <-protocols; got != "HTTP/1.1" {
+			t.Errorf("spoke %s, want HTTP/1.1", got)
+		}
+	}
+}
+
 func TestConnectionsAreReused(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
@@ -489,24 +515,24 @@ func TestProfile(t *testing.T) {
 		"a usual user": {`{"first_name":"Jill","last_name":"Chill","email":"j@example.com","type":2,"role_name":"Owner","company":"Example",
 			"timezone":"America/Denver","language":"en-US","personal_meeting_url":"https://example.zoom.us/j/1","pic_url":"https://example.com/p.png?a=1&b=2"}`,
 			"Jill Chill", "JC",
-			[]string{"<dt>E-mail</dt><dd>j@example.com</dd>", "<dd>Licensed</dd>", ">Owner</dd>", ">Example</dd>", "<dd>America/Denver</dd>", "<dd>en-US</dd>",
+			[]string{"<dt>E-mail</dt><dd>j@example.com</dd>", "<dd>Licensed</dd>", "<bdi>Owner</bdi>", "<bdi>Example</bdi>", "<dd>America/Denver</dd>", "<dd>en-US</dd>",
 				`<a href="https://example.zoom.us/j/1">example.zoom.us/j/1</a>`, `<img src="https://example.com/p.png?a=1&amp;b=2"`}, nil},
 		"first name only":        {`{"first_name":"Jill"}`, "Jill", "J", nil, nil},
 		"last name only":         {`{"last_name":"Chill"}`, "Chill", "C", nil, nil},
-		"display name":           {`{"first_name":"","last_name":null,"display_name":"jay"}`, "jay", "j", nil, nil},
-		"e-mail only":            {`{"email":"x@example.com"}`, "x@example.com", "x", nil, nil},
-		"nothing":                {`{}`, "Zoom user", "Z", nil, []string{"<dt>", "<img", "null"}},
-		"nothing but null":       {`{"first_name":null,"email":null,"type":null,"pic_url":null}`, "Zoom user", "Z", nil, []string{"<dt>", "<img"}},
-		"other types":            {`{"first_name":1,"last_name":["x"],"email":{"a":1},"type":"many","pic_url":true,"company":"Example"}`, "Zoom user", "Z", []string{">Example</dd>"}, []string{"Account type", "E-mail", "<img"}},
+		"display name":           {`{"first_name":"","last_name":null,"display_name":"jay"}`, "jay", "J", nil, nil},
+		"e-mail only":            {`{"email":"x@example.com"}`, "x@example.com", "X", nil, nil},
+		"nothing":                {`{}`, "Zoom user", "ZU", nil, []string{"<dt>", "<img", ">null<"}},
+		"nothing but null":       {`{"first_name":null,"email":null,"type":null,"pic_url":null}`, "Zoom user", "ZU", nil, []string{"<dt>", "<img"}},
+		"other types":            {`{"first_name":1,"last_name":["x"],"email":{"a":1},"type":"many","pic_url":true,"company":"Example"}`, "Zoom user", "ZU", []string{"<bdi>Example</bdi>"}, []string{"Account type", "E-mail", "<img"}},
 		"a number too large":     {`{"first_name":"Jill","type":1e999}`, "Jill", "J", nil, []string{"Account type"}},
 		"letters beyond ASCII":   {`{"first_name":"Émile","last_name":"Ünal"}`, "Émile Ünal", "ÉÜ", nil, nil},
-		"basic":                  {`{"type":1}`, "Zoom user", "Z", []string{"<dd>Basic</dd>"}, nil},
-		"unassigned":             {`{"type":4}`, "Zoom user", "Z", []string{"<dd>Unassigned</dd>"}, nil},
-		"none":                   {`{"type":99}`, "Zoom user", "Z", []string{"<dd>None</dd>"}, nil},
-		"a type that is new":     {`{"type":77}`, "Zoom user", "Z", nil, []string{"Account type"}},
-		"a picture over http":    {`{"pic_url":"http://example.com/p.png"}`, "Zoom user", "Z", nil, []string{"<img"}},
-		"a script for a picture": {`{"pic_url":"javascript:alert(1)","personal_meeting_url":"javascript:alert(1)"}`, "Zoom user", "Z", nil, []string{"<img", "href=\"javascript"}},
-		"markup":                 {`{"first_name":"<script>alert(1)</script>","pic_url":"https://x/\"onerror=alert(1)"}`, "&lt;script&gt;alert(1)&lt;/script&gt;", "&lt;", nil, []string{"<script>alert", `"onerror`}},
+		"basic":                  {`{"type":1}`, "Zoom user", "ZU", []string{"<dd>Basic</dd>"}, nil},
+		"unassigned":             {`{"type":4}`, "Zoom user", "ZU", []string{"<dd>Unassigned</dd>"}, nil},
+		"none":                   {`{"type":99}`, "Zoom user", "ZU", []string{"<dd>None</dd>"}, nil},
+		"a type that is new":     {`{"type":77}`, "Zoom user", "ZU", nil, []string{"Account type"}},
+		"a picture over http":    {`{"pic_url":"http://example.com/p.png"}`, "Zoom user", "ZU", nil, []string{"<img"}},
+		"a script for a picture": {`{"pic_url":"javascript:alert(1)","personal_meeting_url":"javascript:alert(1)"}`, "Zoom user", "ZU", nil, []string{"<img", "href=\"javascript"}},
+		"markup":                 {`{"first_name":"<script>alert(1)</script>","pic_url":"https://x/\"onerror=alert(1)"}`, "&lt;script&gt;alert(1)&lt;/script&gt;", "S", nil, []string{"<script>alert", `"onerror`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)

@@ -4,11 +4,13 @@ package templates
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
+	"regexp"
 	"strings"
 )
 
@@ -23,15 +25,20 @@ const maxDepth = 32
 // panics if one doesn't parse.
 func Parse(demo bool) *template.Template {
 	pages := template.New("").Funcs(template.FuncMap{
-		"demo":   func() bool { return demo },
-		"https":  https,
-		"indent": indent,
+		"name":        name,
+		"initials":    initials,
+		"accountType": func(number int) string { return accountTypes[number] },
+		"https":       https,
+		"indent":      indent,
 	})
-	entries, err := files.ReadDir(".")
-	for _, entry := range entries {
-		template.Must(pages.New(entry.Name()).Parse(read(entry.Name())))
+	names := []string{"layout.html", "profile.html", "problems.html", "consent.html", "style.css", "script.js"}
+	if demo {
+		names = append(names, "demo.html") // last, as it takes the place of others
 	}
-	return template.Must(pages, err)
+	for _, name := range names {
+		template.Must(pages.New(name).Parse(read(name)))
+	}
+	return pages
 }
 
 // SecurityPolicy gives the Content-Security-Policy of the pages: nothing but their own style
@@ -57,6 +64,30 @@ func read(name string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
+// accountTypes are Zoom's types of users in words.
+var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
+
+// name gives the first and last name, or else the first of the others that is not empty.
+func name(first, last string, others ...string) string {
+	full := strings.TrimSpace(first + " " + last)
+	for _, other := range append(others, "Zoom user") {
+		full = cmp.Or(full, strings.TrimSpace(other))
+	}
+	return full
+}
+
+// initials gives the first letters of the first and the last word of a name.
+func initials(name string) string {
+	words := strings.Fields(name)
+	letters := firstLetter.FindString(words[0])
+	if last := len(words) - 1; last > 0 {
+		letters += firstLetter.FindString(words[last])
+	}
+	return strings.ToUpper(letters)
+}
+
+var firstLetter = regexp.MustCompile(`\pL`)
+
 // https gives s if it is an https URL, else "".
 func https(s string) string {
 	if strings.HasPrefix(s, "https://") {
@@ -68,6 +99,7 @@ func https(s string) string {
 // indent gives JSON for reading; if it is nested deeper than maxDepth, as it is.
 func indent(data []byte) string {
 	var indented bytes.Buffer
+	indented.Grow(2 * len(data))
 	if depth(data) > maxDepth || json.Indent(&indented, data, "", "  ") != nil {
 		return string(data)
 	}
