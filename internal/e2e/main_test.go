@@ -1,0 +1,159 @@
+// Package e2e tests the built binary from the outside: with a real browser (make e2e), and
+// as replicas behind a real load balancer (make replicas). It is a module of its own, so
+// that the browser's driver is no dependency of the app.
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"zoom-oauth/internal/fakezoom"
+)
+
+// binary is the program under test.
+var binary string
+
+// TestMain builds the program as it is released, runs the tests and closes the browser.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "zoom-oauth-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "zoom-oauth")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
+	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
+	status := 1
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: %v\n%s", build, err, out)
+	} else {
+		status = m.Run()
+		closeBrowser()
+	}
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// app is the program at work.
+type app struct {
+	address string
+	command *exec.Cmd
+	output  buffer
+}
+
+// start runs the program in an empty directory, with nothing but these settings in its
+// environment, and waits until it serves.
+func start(t *testing.T, address string, args []string, settings ...string) *app {
+	t.Helper()
+	a := &app{address: address, command: exec.Command(binary, args...)}
+	a.command.Dir, a.command.Env = t.TempDir(), append(settings, "address="+address)
+	a.command.Stdout, a.command.Stderr = &a.output, &a.output
+	if err := a.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		res, err := http.Get("http://" + address + "/healthz")
+		if err == nil {
+			res.Body.Close()
+			return a
+		}
+		if time.Now().After(deadline) {
+			a.command.Process.Kill()
+			a.command.Wait()
+			t.Fatalf("%s does not answer: %v\n%s", address, err, &a.output)
+		}
+	}
+}
+
+// stop asks the program to end, and wants it to end well.
+func (a *app) stop(t *testing.T) {
+	a.command.Process.Signal(syscall.SIGTERM)
+	late := time.AfterFunc(15*time.Second, func() { a.command.Process.Kill() })
+	defer late.Stop()
+	if err := a.command.Wait(); err != nil {
+		t.Errorf("after SIGTERM: got %v, want exit status 0", err)
+	}
+	if t.Failed() {
+		t.Logf("the program printed:\n%s", &a.output)
+	}
+}
+
+// demo runs the program as make demo does.
+func demo(t *testing.T) *app {
+	t.Helper()
+	a := start(t, freeAddress(t), []string{"-demo"})
+	t.Cleanup(func() { a.stop(t) })
+	return a
+}
+
+// signIns runs the program for an app at redirectURL, with a Zoom that answers at zoomURL.
+// More settings come after its own and win.
+func signIns(t *testing.T, address, redirectURL, zoomURL string, more ...string) *app {
+	t.Helper()
+	a := start(t, address, nil, append(settings(redirectURL, zoomURL), more...)...)
+	t.Cleanup(func() { a.stop(t) })
+	return a
+}
+
+// settings gives the program's environment for an app that standIn knows.
+func settings(redirectURL, zoomURL string) []string {
+	return []string{"clientID=client", "clientSecret=secret", "redirectURL=" + redirectURL,
+		"zoomURL=" + zoomURL, "zoomAPIURL=" + zoomURL}
+}
+
+// standIn gives a stand-in for Zoom that knows the app at redirectURL.
+func standIn(redirectURL string) *fakezoom.Server {
+	return fakezoom.New("client", "secret", redirectURL)
+}
+
+// serve answers with handler on a free loopback port, and gives its URL.
+func serve(t *testing.T, handler http.Handler) string {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// freeAddress gives an address of this machine that no program listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return "localhost:" + port(listener.Addr().String())
+}
+
+// port gives what follows the last colon of an address or of a site's URL.
+func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
+
+// buffer holds what a process prints. It may be read while the process runs.
+type buffer struct {
+	mutex sync.Mutex
+	bytes bytes.Buffer
+}
+
+// Write adds p.
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.bytes.Write(p)
+}
+
+// String gives all that was written.
+func (b *buffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.bytes.String()
+}
