@@ -186,14 +186,21 @@ func eval[T any](b *tab, expression string) T {
 	return run(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// eventually waits until a JavaScript expression is true.
+// eventually waits until a JavaScript expression is true. It may have no value meanwhile, as
+// when the browser is between two pages.
 func (b *tab) eventually(expression string) {
 	b.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !eval[bool](b, expression); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			b.Errorf("got false, want true: %s", expression)
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && yes {
 			return
 		}
+		if ctx.Err() != nil {
+			b.Fatalf("got %t (%v), want true: %s", yes, err, expression)
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
