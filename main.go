@@ -30,6 +30,10 @@ func main() {
 	demo := flag.Bool("demo", false, "use a stand-in for Zoom: no account, no .env")
 	version := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	if *version {
 		info, _ := debug.ReadBuildInfo()
 		fmt.Println("zoom-oauth", info.Main.Version, info.GoVersion)
@@ -64,7 +68,7 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is answered like the rest
 	}
-	fmt.Fprintf(out, "\n  Open      http://%s\n  Register  %s  with Zoom, exactly so\n  Stop      Ctrl+C\n\n", c.address, c.redirectURL)
+	fmt.Fprintf(out, "\n  Open          http://%s\n  Redirect URL  %s  (Zoom must know it, letter by letter)\n  Stop          Ctrl+C\n\n", c.address, c.redirectURL)
 	context.AfterFunc(ctx, func() { listener.Close() }) // which ends Serve
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err
@@ -75,13 +79,12 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	return nil
 }
 
-// config is what the program is told.
+// config is what the program is told: the app at Zoom, with its redirect URL as it is written
+// there, since Zoom compares it letter by letter; where Zoom is; and the host:port to listen on.
 type config struct {
-	clientID, clientSecret string
-	redirectURL            string // sent as it is written: Zoom compares it letter by letter
-	zoomURL, zoomAPIURL    string // without a slash at the end
-	address                string // where the program listens, as a browser writes it
-	demo                   bool
+	clientID, clientSecret, redirectURL, zoomURL, zoomAPIURL, address string
+
+	demo bool
 }
 
 // configure reads the settings, from the environment or else from .env, and listens on the
@@ -108,16 +111,17 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 	set(&c.address, "address", "localhost:8000", func(address string) bool {
 		listener, err = net.Listen("tcp", address)
 		return err == nil
-	}, "give a host:port, such as localhost:8000, that no other program uses")
+	}, "must be a host:port that no other program uses, such as localhost:8001")
 	if !demo {
-		set(&c.clientID, "clientID", "", visible.MatchString, "copy the Client ID from your app's App Credentials at marketplace.zoom.us")
-		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "copy the Client Secret from the same place")
-		set(&c.redirectURL, "redirectURL", "", isSite, "copy the https address that ngrok shows, such as https://abc.ngrok.app, with nothing behind it")
-		set(&c.zoomURL, "zoomURL", "https://zoom.us", isSite, "leave it out, or give an https address with nothing behind it")
-		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isSite, "leave it out, or give an https address with nothing behind it")
+		site := "must be an https address with nothing behind the host, or left out"
+		set(&c.clientID, "clientID", "", visible.MatchString, "must be your app's Client ID (marketplace.zoom.us, App Credentials)")
+		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "must be its Client Secret, from the same place")
+		set(&c.redirectURL, "redirectURL", "", isSite, "must be the https address that ngrok shows, such as https://abc.ngrok.app, with nothing behind the host")
+		set(&c.zoomURL, "zoomURL", "https://zoom.us", isSite, site)
+		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isSite, site)
 	}
 	if len(problems) > 0 {
-		return c, nil, fmt.Errorf("zoom-oauth can't start. Mend in .env or the environment:\n\n%w", errors.Join(problems...))
+		return c, nil, fmt.Errorf("zoom-oauth can't start. Mend this in .env (a copy of .env.example) or in the environment:\n\n%w", errors.Join(problems...))
 	}
 	host, _, _ := net.SplitHostPort(c.address)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())

@@ -291,7 +291,8 @@ func TestCommandLine(t *testing.T) {
 		"help":         {[]string{"-h"}, 0, `(?s)-demo.*-version`},
 		"version":      {[]string{"-version"}, 0, `^zoom-oauth \S+ go1\.\S+\n$`},
 		"unknown flag": {[]string{"-x"}, 2, `flag provided but not defined: -x`},
-		"no settings":  {nil, 1, `(?m)^  clientID +copy`},
+		"an argument":  {[]string{"demo"}, 2, `-demo`},
+		"no settings":  {nil, 1, `(?m)^  clientID +must`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := program(t, nil, c.args...)
