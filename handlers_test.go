@@ -254,12 +254,14 @@ func TestStart(t *testing.T) {
 		redirectURL, visit, prefix string
 		secure                     bool
 	}{
-		"on localhost":                             {local, local + "/", "zoom-oauth-", false},
-		"on localhost, redirect to a tunnel":       {tunnel, local + "/", "zoom-oauth-", false},
-		"on the tunnel":                            {tunnel, tunnel + "/", "__Host-zoom-oauth-", true},
-		"on the tunnel, slash in the redirect URL": {tunnel + "/", tunnel + "/", "__Host-zoom-oauth-", true},
-		"on a tunnel that rewrites the host":       {rewriter, rewriter + "/", "zoom-oauth-", false},
-		"with a query that is not Zoom's":          {local, local + "/?utm_source=x", "zoom-oauth-", false},
+		"on localhost":                                {local, local + "/", "zoom-oauth-", false},
+		"on localhost, redirect to a tunnel":          {tunnel, local + "/", "zoom-oauth-", false},
+		"on the tunnel":                               {tunnel, tunnel + "/", "__Host-zoom-oauth-", true},
+		"on the tunnel, slash in the redirect URL":    {tunnel + "/", tunnel + "/", "__Host-zoom-oauth-", true},
+		"on the tunnel, capitals in the redirect URL": {"https://ABC.ngrok.app", tunnel + "/", "__Host-zoom-oauth-", true},
+		"on the tunnel, port in the redirect URL":     {tunnel + ":443", tunnel + "/", "__Host-zoom-oauth-", true},
+		"on a tunnel that rewrites the host":          {rewriter, rewriter + "/", "zoom-oauth-", false},
+		"with a query that is not Zoom's":             {local, local + "/?utm_source=x", "zoom-oauth-", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.redirectURL)
@@ -296,6 +298,9 @@ func TestStart(t *testing.T) {
 			if cookie.Secure != c.secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode ||
 				cookie.Path != "/" || cookie.Domain != "" || cookie.MaxAge != 600 {
 				t.Errorf("cookie: got %q", cookie.String())
+			}
+			if strings.Contains(cookie.Value, state) || strings.Contains(cookie.Value, challenge) {
+				t.Error("the verifier can be read off the URL")
 			}
 			sum := sha256.Sum256([]byte(cookie.Value))
 			if got := base64.RawURLEncoding.EncodeToString(sum[:]); got != challenge {
@@ -451,7 +456,11 @@ func TestEachStateWorksOnce(t *testing.T) {
 	signedIn(t, b.visit(local))
 	p := b.get(local)
 	callback := b.get(p.header.Get("Location")).header.Get("Location")
-	signedIn(t, b.get(callback))
+	p = b.get(callback)
+	signedIn(t, p)
+	if len(p.cookies) != 1 || p.cookies[0].Value != "used" || p.cookies[0].MaxAge != 600 {
+		t.Errorf("sets %v, want the sign-in's cookie to be used for ten minutes", p.cookies)
+	}
 	before := w.exchanges.Load()
 	if p := b.get(callback); p.status != http.StatusFound {
 		t.Errorf("the second time: got %d, want a new start", p.status)
@@ -468,16 +477,17 @@ func TestForeignCodesAreNotExchanged(t *testing.T) {
 		cookies string // what the attacker got into the browser
 		query   func(ownState string) string
 	}{
-		"the attacker's state":      {"", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
-		"no state":                  {"", func(string) string { return "code=evil" }},
-		"a cookie without a state":  {"zoom-oauth-=evil", func(string) string { return "code=evil" }},
-		"an empty cookie":           {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ=", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
-		"a used cookie":             {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ=used", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
-		"a cookie of another state": {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYA=v", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
-		"two codes":                 {"", func(own string) string { return "code=evil&code=good&state=" + own }},
-		"two states":                {"", func(own string) string { return "code=evil&state=x&state=" + own }},
-		"an error too":              {"", func(own string) string { return "code=evil&error=x&state=" + own }},
-		"a state with a bad escape": {"", func(own string) string { return "code=evil&state=" + own + "%zz" }},
+		"the attacker's state":        {"", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
+		"no state":                    {"", func(string) string { return "code=evil" }},
+		"a cookie without a state":    {"zoom-oauth-=evil", func(string) string { return "code=evil" }},
+		"a state in a form like ours": {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZx=v", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZx" }},
+		"an empty cookie":             {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ=", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
+		"a used cookie":               {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ=used", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
+		"a cookie of another state":   {"zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYA=v", func(string) string { return "code=evil&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ" }},
+		"two codes":                   {"", func(own string) string { return "code=evil&code=good&state=" + own }},
+		"two states":                  {"", func(own string) string { return "code=evil&state=x&state=" + own }},
+		"an error too":                {"", func(own string) string { return "code=evil&error=x&state=" + own }},
+		"a state with a bad escape":   {"", func(own string) string { return "code=evil&state=" + own + "%zz" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
@@ -531,6 +541,21 @@ func TestAbandonedSignIns(t *testing.T) {
 	if n := len(b.held(local)); n > maxSignIns {
 		t.Errorf("the browser holds %d cookies, want at most %d", n, maxSignIns)
 	}
+}
+
+// TestManyCookies has a browser that started so many sign-ins at once that none saw the others.
+func TestManyCookies(t *testing.T) {
+	w := newWorld(t, local)
+	b := w.newBrowser(t)
+	u, _ := url.Parse(local)
+	for i := range 25 {
+		b.client.Jar.SetCookies(u, []*http.Cookie{{Name: "zoom-oauth-" + rand.Text(), Value: strconv.Itoa(i)}})
+	}
+	p := b.get(local)
+	if n := len(b.held(local)); n > maxSignIns {
+		t.Errorf("the browser holds %d cookies, want at most %d", n, maxSignIns)
+	}
+	signedIn(t, b.follow(p))
 }
 
 func TestCookiesOfOthersAreLeftAlone(t *testing.T) {
@@ -609,6 +634,9 @@ func TestOtherRequests(t *testing.T) {
 		"prefetch":           {"GET", "/", http.Header{"Sec-Purpose": {"prefetch"}}, 403, "Not loaded ahead of time"},
 		"prerender":          {"GET", "/?code=c", http.Header{"Sec-Purpose": {"prefetch;prerender"}}, 403, "Not loaded ahead of time"},
 		"old prefetch":       {"GET", "/", http.Header{"Purpose": {"prefetch"}}, 403, "Not loaded ahead of time"},
+		"two codes":          {"GET", "/?code=a&code=b", nil, 400, "That link is not complete"},
+		"two states":         {"GET", "/?code=a&state=b&state=c", nil, 400, "That link is not complete"},
+		"two errors":         {"GET", "/?error=a&error=b", nil, 400, "That link is not complete"},
 		"bad escape":         {"GET", "/?code=%zz", nil, 400, "That link is not complete"},
 		"semicolon":          {"GET", "/?code=a;state=b", nil, 400, "That link is not complete"},
 	} {
@@ -672,13 +700,19 @@ func TestHeaders(t *testing.T) {
 				}
 			}
 			policy := p.header.Get("Content-Security-Policy")
-			for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"} {
+			for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'", "img-src https: data:;"} {
 				if !strings.Contains(policy, want) {
 					t.Errorf("Content-Security-Policy lacks %s: %s", want, policy)
 				}
 			}
 			if strings.ContainsAny(policy, "*") || strings.Contains(policy, "unsafe") {
 				t.Errorf("Content-Security-Policy allows too much: %s", policy)
+			}
+			if length := p.header.Get("Content-Length"); length != strconv.Itoa(len(p.body)) {
+				t.Errorf("Content-Length: got %q, want %d", length, len(p.body))
+			}
+			if p.title() != "" && !strings.Contains(p.body, "<script>history.replaceState(") {
+				t.Error("the page leaves Zoom's answer in the address bar")
 			}
 			for _, m := range regexp.MustCompile(`(?s)<(style|script)[^>]*>(.*?)</`).FindAllStringSubmatch(p.body, -1) {
 				sum := sha256.Sum256([]byte(m[2]))

@@ -81,6 +81,9 @@ func TestSettings(t *testing.T) {
 			redirectURL: "https://abc.ngrok.app", zoomURL: "https://zoomgov.com", zoomAPIURL: "http://127.0.0.1:9"}},
 		"a slash behind the redirect URL": {strings.Replace(good, "ngrok.app", "ngrok.app/", 1), nil, config{clientID: "id", clientSecret: "SECRET",
 			redirectURL: "https://abc.ngrok.app/", zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}},
+		"any host": {strings.Replace(good, "localhost:0", ":0", 1), nil, usual},
+		"http on this machine": {strings.Replace(good, "https://abc.ngrok.app", "http://[::1]:8000", 1), nil, config{clientID: "id", clientSecret: "SECRET",
+			redirectURL: "http://[::1]:8000", zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}},
 		"optional ones left blank": {good + "zoomURL=\nzoomAPIURL=\n", nil, usual},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,6 +134,7 @@ func TestBadSettings(t *testing.T) {
 		"no host":                    {with("redirectURL", "https://"), []string{"redirectURL"}},
 		"only a port":                {with("redirectURL", "https://:8000"), []string{"redirectURL"}},
 		"http":                       {with("redirectURL", "http://abc.ngrok.app"), []string{"redirectURL"}},
+		"http on another machine":    {with("redirectURL", "http://192.168.0.1:8000"), []string{"redirectURL"}},
 		"another scheme":             {with("redirectURL", "ftp://abc.ngrok.app"), []string{"redirectURL"}},
 		"a path":                     {with("redirectURL", "https://abc.ngrok.app/callback"), []string{"redirectURL"}},
 		"two slashes":                {with("redirectURL", "https://abc.ngrok.app//"), []string{"redirectURL"}},
@@ -165,6 +169,30 @@ func TestBadSettings(t *testing.T) {
 				t.Errorf("the error shows a value: %v", err)
 			}
 		})
+	}
+}
+
+// TestBlankEnvironmentWins has a variable that is set, but to nothing.
+func TestBlankEnvironmentWins(t *testing.T) {
+	emptyPlace(t, good)
+	t.Setenv("clientID", "")
+	if err := run(t.Context(), false, io.Discard); err == nil || !strings.Contains(err.Error(), "clientID") {
+		t.Errorf("got %v, want an error about clientID", err)
+	}
+}
+
+func TestDefaultAddress(t *testing.T) {
+	emptyPlace(t, strings.Replace(good, "address=", "#address=", 1))
+	c, listener, err := configure(t.Context(), false)
+	if err != nil { // another program has the port
+		if !strings.Contains(err.Error(), "address") {
+			t.Error(err)
+		}
+		return
+	}
+	defer listener.Close()
+	if c.address != "localhost:8000" {
+		t.Errorf("got %s, want localhost:8000", c.address)
 	}
 }
 
@@ -236,10 +264,28 @@ func started(t *testing.T, out io.Reader) (address string, rest *output) {
 	return "", nil
 }
 
+func TestStartMessage(t *testing.T) {
+	emptyPlace(t, good)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	var out output
+	if err := run(ctx, false, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`(?m)^  Open +http://localhost:\d+$`, `(?m)^  Redirect URL +https://abc\.ngrok\.app  `, `(?m)^  Stop +Ctrl\+C$`} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("lacks %s: %s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "SECRET") {
+		t.Errorf("shows the secret: %s", &out)
+	}
+}
+
 // TestDemo runs the program as make demo does.
 func TestDemo(t *testing.T) {
 	cmd := program(t, map[string]string{"address": "localhost:0", "clientID": "mine", "redirectURL": "nonsense"}, "-demo")
-	if err := os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("this is no .env"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("clientID=\"this is no .env"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
@@ -296,8 +342,17 @@ func TestCommandLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := program(t, nil, c.args...)
-			out, _ := cmd.CombinedOutput()
-			if status := cmd.ProcessState.ExitCode(); status != c.status || !regexp.MustCompile(c.want).Match(out) {
+			var stdout, stderr output
+			cmd.Stdout = &stdout
+			cmd.Stderr = &stderr
+			cmd.Run()
+			out := stderr.String()
+			if c.status == 0 {
+				out += stdout.String()
+			} else if stdout.String() != "" {
+				t.Errorf("an error went to standard output: %s", &stdout)
+			}
+			if status := cmd.ProcessState.ExitCode(); status != c.status || !regexp.MustCompile(c.want).MatchString(out) {
 				t.Errorf("got status %d, want %d, and to print %s: %s", status, c.status, c.want, out)
 			}
 		})
@@ -454,6 +509,7 @@ func TestRawClients(t *testing.T) {
 		"no Host":                {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"},
 		"a megabyte of query":    {"GET /?" + mega + " HTTP/1.1\r\nHost: x\r\n\r\n", "431 Request Header Fields Too Large"},
 		"a megabyte of cookies":  {"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=" + mega + "\r\n\r\n", "431 Request Header Fields Too Large"},
+		"64 KB of cookies":       {"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=" + mega[:64<<10] + "\r\n\r\n", "431 Request Header Fields Too Large"},
 		"a line break in state":  {"GET /?code=c&state=a%0d%0aSet-Cookie:%20x=y HTTP/1.1\r\nHost: x\r\n\r\n", "302 Found"},
 		"not HTTP":               {"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "400 Bad Request"},
 	} {

@@ -161,35 +161,37 @@ func TestUpstreamMayDoAnything(t *testing.T) {
 		title  string
 	}
 	both := map[string]fault{
-		"HTML":                     {answers(200, "<html><h1>Sorry</h1>"), 502, useless},
-		"an HTML error":            {answers(503, "<html><h1>Sorry</h1>"), 502, useless},
-		"an empty body":            {answers(200, ""), 502, useless},
-		"truncated JSON":           {answers(200, `{"access_token":"a","first_name":"Ji`), 502, useless},
-		"null":                     {answers(200, "null"), 502, useless},
-		"an array":                 {answers(200, `[{"access_token":"a"}]`), 502, useless},
-		"a string":                 {answers(200, `"access_token"`), 502, useless},
-		"two values in a row":      {answers(200, goodToken+goodProfile), 502, useless},
-		"an error inside a 200":    {answers(200, `{"reason":"r","error":"odd","access_token":"a"}`), 502, useless},
-		"a code inside a 200":      {answers(200, `{"code":124,"message":"Invalid access token."}`), 502, useless},
-		"101":                      {says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), 502, useless},
-		"101 and silence":          {keepsSaying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", "", 50*time.Millisecond), 502, useless},
-		"an error of another type": {answers(200, `{"error":{"a":1},"access_token":"a"}`), 502, useless},
-		"204":                      {says("HTTP/1.1 204 No Content\r\n\r\n"), 502, useless},
-		"500":                      {answers(500, `{}`), 502, useless},
-		"nested 100,000 deep":      {answers(200, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)), 502, useless},
-		"nested deep in an object": {answers(200, `{"a":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+"}"), 502, useless},
-		"a body that never ends":   {keepsSaying("HTTP/1.1 200 OK\r\n\r\n{\"a\":\"", strings.Repeat("a", 4096), 0), 502, useless},
-		"a header that never ends": {keepsSaying("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("a", 4096), 0), 502, useless},
-		"interim answers for ever": {keepsSaying("", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", 0), 502, useless},
-		"a gzip bomb":              {answers(200, gzipBomb(), "Content-Encoding: gzip"), 502, useless},
-		"one byte at a time":       {keepsSaying("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{", " ", 50*time.Millisecond), 504, late},
-		"a slow header":            {keepsSaying("HTTP/1.1 200 OK\r\nX: ", "a", 50*time.Millisecond), 504, late},
-		"silence":                  {keepsSaying("", "", 50*time.Millisecond), 504, late},
-		"a hang-up":                {says(""), 502, useless},
-		"a hang-up in the middle":  {says("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{\"a\":"), 502, useless},
-		"no HTTP":                  {says("220 smtp.example.com ESMTP\r\n"), 502, useless},
-		"a redirect to another":    {answers(307, "", "Location: "+stranger.URL), 502, useless},
-		"a redirect to itself":     {answers(302, "", "Location: /oauth/token"), 502, useless},
+		"HTML":                      {answers(200, "<html><h1>Sorry</h1>"), 502, useless},
+		"an HTML error":             {answers(503, "<html><h1>Sorry</h1>"), 502, useless},
+		"an empty body":             {answers(200, ""), 502, useless},
+		"truncated JSON":            {answers(200, `{"access_token":"a","first_name":"Ji`), 502, useless},
+		"null":                      {answers(200, "null"), 502, useless},
+		"an array":                  {answers(200, `[{"access_token":"a"}]`), 502, useless},
+		"a string":                  {answers(200, `"access_token"`), 502, useless},
+		"two values in a row":       {answers(200, goodToken+goodProfile), 502, useless},
+		"an error inside a 200":     {answers(200, `{"reason":"r","error":"odd","access_token":"a"}`), 502, useless},
+		"a code inside a 200":       {answers(200, `{"code":124,"message":"Invalid access token."}`), 502, useless},
+		"101":                       {says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), 502, useless},
+		"101 and silence":           {keepsSaying("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", "", 50*time.Millisecond), 502, useless},
+		"201":                       {answers(201, goodToken), 502, useless},
+		"an errorCode inside a 200": {answers(200, `{"status":false,"errorCode":4700,"access_token":"a"}`), 502, useless},
+		"an error of another type":  {answers(200, `{"error":{"a":1},"access_token":"a"}`), 502, useless},
+		"204":                       {says("HTTP/1.1 204 No Content\r\n\r\n"), 502, useless},
+		"500":                       {answers(500, `{}`), 502, useless},
+		"nested 100,000 deep":       {answers(200, strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000)), 502, useless},
+		"nested deep in an object":  {answers(200, `{"a":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+"}"), 502, useless},
+		"a body that never ends":    {keepsSaying("HTTP/1.1 200 OK\r\n\r\n{\"a\":\"", strings.Repeat("a", 4096), 0), 502, useless},
+		"a header that never ends":  {keepsSaying("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("a", 4096), 0), 502, useless},
+		"interim answers for ever":  {keepsSaying("", "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n", 0), 502, useless},
+		"a gzip bomb":               {answers(200, gzipBomb(), "Content-Encoding: gzip"), 502, useless},
+		"one byte at a time":        {keepsSaying("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{", " ", 50*time.Millisecond), 504, late},
+		"a slow header":             {keepsSaying("HTTP/1.1 200 OK\r\nX: ", "a", 50*time.Millisecond), 504, late},
+		"silence":                   {keepsSaying("", "", 50*time.Millisecond), 504, late},
+		"a hang-up":                 {says(""), 502, useless},
+		"a hang-up in the middle":   {says("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{\"a\":"), 502, useless},
+		"no HTTP":                   {says("220 smtp.example.com ESMTP\r\n"), 502, useless},
+		"a redirect to another":     {answers(307, "", "Location: "+stranger.URL), 502, useless},
+		"a redirect to itself":      {answers(302, "", "Location: /oauth/token"), 502, useless},
 	}
 	profileOnly := map[string]fault{
 		"nested 9,000 deep": {answers(200, `{"first_name":"Deep","a":`+strings.Repeat("[", 9_000)+strings.Repeat("]", 9_000)+"}"), 200, "Deep"},
@@ -400,8 +402,10 @@ func TestRequestsToZoom(t *testing.T) {
 		if got := r.Header.Get("Authorization"); got != basic {
 			t.Errorf("Authorization: got %q, want %q", got, basic)
 		}
-		if _, sent := r.Header["Idempotency-Key"]; sent {
-			t.Error("sent an Idempotency-Key")
+		for _, name := range []string{"Idempotency-Key", "Accept-Encoding"} {
+			if got, sent := r.Header[name]; sent {
+				t.Errorf("sent %s: %s", name, got)
+			}
 		}
 		return answers(200, goodToken)(c, r, body)
 	})
@@ -475,6 +479,84 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 	if n := u.connections.Load(); n > 2 {
 		t.Errorf("50 sign-ins took %d connections to Zoom, want at most 2", n)
+	}
+}
+
+// TestConnectionsAreKept has twenty sign-ins at once, twice.
+func TestConnectionsAreKept(t *testing.T) {
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
+	for range 2 {
+		var done sync.WaitGroup
+		for range 20 {
+			b := w.newBrowser(t)
+			callback := b.callback("c")
+			done.Go(func() { b.get(callback) })
+		}
+		done.Wait()
+	}
+	if n := u.connections.Load(); n > 20 {
+		t.Errorf("took %d connections to Zoom, want at most 20", n)
+	}
+}
+
+// TestTimeouts checks that Zoom can't keep a visitor longer than the server lets it.
+func TestTimeouts(t *testing.T) {
+	if timeout := newZoom(config{}).client.Timeout; timeout <= 0 || 2*timeout > 9*time.Second {
+		t.Errorf("two calls may take %v, want less than the nine seconds that a stop waits", 2*timeout)
+	}
+}
+
+// TestVisitorLeaves checks that nobody works for a visitor who has gone.
+func TestVisitorLeaves(t *testing.T) {
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequest("GET", "/?code=c&state=ABCDEFGHIJKLMNOPQRSTUVWXYZ", nil).WithContext(ctx)
+	r.AddCookie(&http.Cookie{Name: "zoom-oauth-ABCDEFGHIJKLMNOPQRSTUVWXYZ", Value: "v"})
+	w.app.ServeHTTP(httptest.NewRecorder(), r)
+	if n := u.connections.Load(); n != 0 {
+		t.Errorf("made %d connections to Zoom, want none", n)
+	}
+}
+
+// TestTokenTypes has the token types that are the bearer's.
+func TestTokenTypes(t *testing.T) {
+	for _, answer := range []string{`{"access_token":"a"}`, `{"access_token":"a","token_type":"Bearer"}`, `{"access_token":"a","token_type":null}`} {
+		w := newWorld(t, local)
+		u := newUpstream(t, w)
+		u.set("/oauth/token", answers(200, answer))
+		b := w.newBrowser(t)
+		signedIn(t, b.get(b.callback("c")))
+	}
+}
+
+// TestMeanings has each error of Zoom's documentation by its code alone and by its words alone.
+func TestMeanings(t *testing.T) {
+	for kind, answers := range map[string][]string{
+		"credentials": {`{"errorCode":4702}`, `{"errorCode":4704}`, `{"errorCode":4706}`, `{"reason":"Invalid client."}`, `{"error":"invalid_client"}`},
+		"redirect":    {`{"errorCode":4709}`, `{"reason":"Redirect URI mismatch."}`, `{"errorCode":4700,"errorMessage":"Invalid redirect url"}`},
+		"scope":       {`{"code":4711}`, `{"message":"Invalid access token, does not contain scopes:[user:read:user]."}`},
+		"disabled":    {`{"errorCode":4717}`, `{"reason":"The app has been disabled"}`},
+		"code":        {`{"errorCode":4733}`, `{"errorCode":4734}`, `{"reason":"Code is expired"}`, `{"reason":"Invalid authorization code x"}`, `{"error":"invalid_grant"}`},
+		"admin":       {`{"code":4738}`, `{"message":"The token is disabled by admin."}`},
+		"revoked":     {`{"code":4741}`, `{"message":"The token has been revoked."}`},
+		"ratelimit":   {`{"code":429}`, `{"message":"You have reached the maximum per-second rate limit for this API."}`},
+		"upstream":    {`{"code":124,"message":"Invalid access token."}`, `{}`},
+	} {
+		for _, body := range answers {
+			a := &answer{JSON: []byte(body)}
+			if err := json.Unmarshal(a.JSON, a); err != nil {
+				t.Fatal(err)
+			}
+			if got := refusal("https://zoom.us", &http.Response{StatusCode: 400}, a).kind; got != kind {
+				t.Errorf("%s: got %s, want %s", body, got, kind)
+			}
+		}
+		if statuses[kind] < 400 {
+			t.Errorf("%s has no status", kind)
+		}
 	}
 }
 
