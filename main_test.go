@@ -282,6 +282,24 @@ func TestStartMessage(t *testing.T) {
 	}
 }
 
+// TestDemoSettings has real settings at hand, which a demo must not touch.
+func TestDemoSettings(t *testing.T) {
+	emptyPlace(t, good)
+	t.Setenv("address", "localhost:0")
+	t.Setenv("clientSecret", "SECRET")
+	c, listener, err := configure(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if !c.demo || c.clientID == "id" || c.clientSecret == "SECRET" || c.redirectURL != "http://"+c.address {
+		t.Errorf("got %+v, want the demo's own settings", c)
+	}
+	if !strings.HasPrefix(c.zoomURL, "http://127.0.0.1:") || c.zoomAPIURL != c.zoomURL {
+		t.Errorf("goes to %s and %s, want the stand-in", c.zoomURL, c.zoomAPIURL)
+	}
+}
+
 // TestDemo runs the program as make demo does.
 func TestDemo(t *testing.T) {
 	cmd := program(t, map[string]string{"address": "localhost:0", "clientID": "mine", "redirectURL": "nonsense"}, "-demo")

@@ -263,6 +263,7 @@ func TestZoomOutOfReach(t *testing.T) {
 	for name, c := range map[string]struct{ zoomURL, log string }{
 		"nobody listens":               {"http://" + closed.Addr().String(), "connection refused"},
 		"the name does not resolve":    {"https://zoom.invalid", "lookup zoom.invalid"},
+		"no URL":                       {"http://[", "connection broken"},
 		"the certificate is not known": {unknown.URL, "certificate signed by unknown authority"},
 		"plain HTTP where TLS should be": {"https" + strings.TrimPrefix(newUpstream(t, newWorld(t, local)).url, "http"),
 			"connection broken"},
