@@ -9,15 +9,18 @@ help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## sign in to a stand-in for Zoom: no account, no .env
-	go run . -demo
+	@go build -buildvcs=false -o zoom-oauth .
+	@./zoom-oauth -demo
 
 run: ## sign in to Zoom, with the settings in .env
-	go run .
+	@go build -buildvcs=false -o zoom-oauth .
+	@./zoom-oauth
 
 dev: ## like run, but restart when a file is saved (ARGS=-demo for the demo)
 	go run $(AIR) -build.cmd 'go build -o .air/zoom-oauth .' -build.entrypoint .air/zoom-oauth -build.args_bin '$(ARGS)' \
 		-build.include_ext go,html,css,js -build.include_file .env -build.exclude_dir .air,internal/e2e \
-		-build.exclude_regex _test.go -build.send_interrupt true -tmp_dir .air
+		-build.exclude_regex _test.go -build.send_interrupt true -build.stop_on_error true \
+		-misc.startup_banner '' -tmp_dir .air
 
 build: ## build the binary: static, reproducible, nothing beside it
 	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o zoom-oauth .
@@ -28,7 +31,7 @@ test: ## run the tests
 fuzz: ## throw random queries and cookies at / for a minute
 	go test -run '^$$' -fuzz FuzzRoot -fuzztime $(or $(FUZZTIME),60s) .
 
-bench: ## measure a redirect and a sign-in, each beside its floor
+bench: ## measure a redirect and a sign-in, each beside a bare handler
 	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),3s) .
 
 lint: ## check formatting, go vet and staticcheck

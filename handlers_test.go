@@ -402,7 +402,7 @@ func TestSignIn(t *testing.T) {
 
 // TestNeverInALoop is what must end on a page that says why, after one new start.
 func TestNeverInALoop(t *testing.T) {
-	nocookie, nostate := "Your browser kept no cookie", "Zoom’s answer belongs to no sign-in"
+	nocookie, nostate := "Your browser did not keep the cookie", "Zoom’s answer belongs to no sign-in"
 	n := 0
 	for name, c := range map[string]struct {
 		visit, title string
@@ -623,22 +623,22 @@ func TestOtherRequests(t *testing.T) {
 		"another path":       {"GET", "/callback?code=c", nil, 404, "There is no such page"},
 		"two slashes":        {"GET", "//?code=c", nil, 404, "There is no such page"},
 		"POST elsewhere":     {"POST", "/x", nil, 404, "There is no such page"},
-		"POST":               {"POST", "/?code=c&state=s", nil, 405, "This page can only be read"},
-		"PUT":                {"PUT", "/", nil, 405, "This page can only be read"},
-		"DELETE":             {"DELETE", "/", nil, 405, "This page can only be read"},
-		"OPTIONS":            {"OPTIONS", "/", nil, 405, "This page can only be read"},
-		"TRACE":              {"TRACE", "/", nil, 405, "This page can only be read"},
-		"a made-up method":   {"BREW", "/", nil, 405, "This page can only be read"},
+		"POST":               {"POST", "/?code=c&state=s", nil, 405, "Only GET is allowed here"},
+		"PUT":                {"PUT", "/", nil, 405, "Only GET is allowed here"},
+		"DELETE":             {"DELETE", "/", nil, 405, "Only GET is allowed here"},
+		"OPTIONS":            {"OPTIONS", "/", nil, 405, "Only GET is allowed here"},
+		"TRACE":              {"TRACE", "/", nil, 405, "Only GET is allowed here"},
+		"a made-up method":   {"BREW", "/", nil, 405, "Only GET is allowed here"},
 		"HEAD":               {"HEAD", "/?code=c", nil, 405, ""},
-		"POST to the health": {"POST", "/healthz", nil, 405, "This page can only be read"},
+		"POST to the health": {"POST", "/healthz", nil, 405, "Only GET is allowed here"},
 		"prefetch":           {"GET", "/", http.Header{"Sec-Purpose": {"prefetch"}}, 403, "Not loaded ahead of time"},
 		"prerender":          {"GET", "/?code=c", http.Header{"Sec-Purpose": {"prefetch;prerender"}}, 403, "Not loaded ahead of time"},
 		"old prefetch":       {"GET", "/", http.Header{"Purpose": {"prefetch"}}, 403, "Not loaded ahead of time"},
-		"two codes":          {"GET", "/?code=a&code=b", nil, 400, "That link is not complete"},
-		"two states":         {"GET", "/?code=a&state=b&state=c", nil, 400, "That link is not complete"},
-		"two errors":         {"GET", "/?error=a&error=b", nil, 400, "That link is not complete"},
-		"bad escape":         {"GET", "/?code=%zz", nil, 400, "That link is not complete"},
-		"semicolon":          {"GET", "/?code=a;state=b", nil, 400, "That link is not complete"},
+		"two codes":          {"GET", "/?code=a&code=b", nil, 400, "That link is broken"},
+		"two states":         {"GET", "/?code=a&state=b&state=c", nil, 400, "That link is broken"},
+		"two errors":         {"GET", "/?error=a&error=b", nil, 400, "That link is broken"},
+		"bad escape":         {"GET", "/?code=%zz", nil, 400, "That link is broken"},
+		"semicolon":          {"GET", "/?code=a;state=b", nil, 400, "That link is broken"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
@@ -674,7 +674,7 @@ func TestOtherRequests(t *testing.T) {
 	t.Run("a callback of our own without a code", func(t *testing.T) {
 		b := newWorld(t, local).newBrowser(t)
 		state := strings.TrimPrefix(b.get(local).cookies[0].Name, "zoom-oauth-")
-		isPage(t, b.get(local+"/?state="+state), http.StatusBadRequest, "That link is not complete")
+		isPage(t, b.get(local+"/?state="+state), http.StatusBadRequest, "That link is broken")
 	})
 }
 

@@ -113,15 +113,15 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 		return err == nil
 	}, "must be a host:port that no other program uses, such as localhost:8001")
 	if !demo {
-		site := "must be an https address with nothing behind the host, or left out"
+		site := "must be an https address with nothing after the host, or left out"
 		set(&c.clientID, "clientID", "", visible.MatchString, "must be your app's Client ID (marketplace.zoom.us, App Credentials)")
-		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "must be its Client Secret, from the same place")
-		set(&c.redirectURL, "redirectURL", "", isSite, "must be the https address that ngrok shows, such as https://abc.ngrok.app, with nothing behind the host")
+		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "must be your app's Client Secret (marketplace.zoom.us, App Credentials)")
+		set(&c.redirectURL, "redirectURL", "", isSite, "must be the https address that ngrok shows, such as https://abc.ngrok.app, with nothing after the host")
 		set(&c.zoomURL, "zoomURL", "https://zoom.us", isSite, site)
 		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isSite, site)
 	}
 	if len(problems) > 0 {
-		return c, nil, fmt.Errorf("zoom-oauth can't start. Mend this in .env (a copy of .env.example) or in the environment:\n\n%w", errors.Join(problems...))
+		return c, nil, fmt.Errorf("zoom-oauth can't start. Fix this in .env (a copy of .env.example) or in the environment:\n\n%w", errors.Join(problems...))
 	}
 	host, _, _ := net.SplitHostPort(c.address)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())

@@ -132,15 +132,15 @@ func (z *zoom) call(ctx context.Context, method, endpoint string, header http.He
 // (https://developers.zoom.us/docs/api/users/). A field that is missing, null or of another
 // type stays empty and costs no other.
 type answer struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	FirstName   string `json:"first_name"`
-	LastName    string `json:"last_name"`
-	DisplayName string `json:"display_name"`
-	Role        string `json:"role_name"`
-	TimeZone    string `json:"timezone"`
-	Meeting     string `json:"personal_meeting_url"`
-	Picture     string `json:"pic_url"`
+	AccessToken     string `json:"access_token"`
+	TokenType       string `json:"token_type"`
+	FirstName       string `json:"first_name"`
+	LastName        string `json:"last_name"`
+	DisplayName     string `json:"display_name"`
+	Role            string `json:"role_name"`
+	TimeZone        string `json:"timezone"`
+	PersonalMeeting string `json:"personal_meeting_url"`
+	Picture         string `json:"pic_url"`
 
 	Scope, Email, Company, Language string
 	Type, Code, ErrorCode           int

@@ -148,7 +148,7 @@ func gzipBomb() string {
 // stays small, and the next sign-in works.
 func TestUpstreamMayDoAnything(t *testing.T) {
 	const (
-		useless = "Zoom’s answer was of no use"
+		useless = "Zoom’s answer could not be used"
 		late    = "Zoom did not answer in time"
 	)
 	strangers := atomic.Int64{}
@@ -274,7 +274,7 @@ func TestZoomOutOfReach(t *testing.T) {
 			b := w.newBrowser(t)
 			transport := w.app.zoom.client.Transport.(*http.Transport)
 			transport.DialContext = (&net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: failingDial}}).DialContext
-			isPage(t, b.get(b.callback("c")), http.StatusBadGateway, "Zoom’s answer was of no use")
+			isPage(t, b.get(b.callback("c")), http.StatusBadGateway, "Zoom’s answer could not be used")
 			if !strings.Contains(w.log.String(), c.log) {
 				t.Errorf("the log lacks %q: %s", c.log, w.log)
 			}
@@ -298,7 +298,7 @@ func TestErrorsSayWhatToMend(t *testing.T) {
 		"wrong client secret, by code": {token, answers(401, `{"errorCode":4704,"errorMessage":"x"}`),
 			500, "Zoom does not know this app", []string{"clientSecret"}, `credentials: URL/oauth/token: HTTP 401, code 4704, tracking id ""`},
 		"a code that Zoom repeats": {token, answers(400, `{"reason":"Invalid authorization code invalid_client redirect url","error":"invalid_request"}`),
-			400, "This sign-in ran out", nil, `code: `},
+			400, "This sign-in has expired", nil, `code: `},
 		"redirect mismatch": {token, answers(400, `{"reason":"Redirect URI mismatch.","error":"invalid_request","errorCode":4709}`),
 			500, "The redirect URL is not the registered one", []string{"redirectURL", "marketplace.zoom.us"}, `redirect: `},
 		"redirect mismatch, by its words": {token, answers(400, `{"reason":"Invalid redirect url","error":"invalid_request"}`),
@@ -308,9 +308,9 @@ func TestErrorsSayWhatToMend(t *testing.T) {
 		"missing scope, unnamed": {profile, answers(400, `{"code":4711}`),
 			500, "The app lacks a permission", []string{"user:read:user"}, `scope: `},
 		"code used": {token, answers(400, `{"reason":"Invalid authorization code c","error":"invalid_request"}`),
-			400, "This sign-in ran out", nil, `code: `},
-		"code expired":  {token, answers(400, `{"errorCode":4733}`), 400, "This sign-in ran out", nil, `code: `},
-		"invalid grant": {token, answers(400, `{"error":"invalid_grant"}`), 400, "This sign-in ran out", nil, `code: `},
+			400, "This sign-in has expired", nil, `code: `},
+		"code expired":  {token, answers(400, `{"errorCode":4733}`), 400, "This sign-in has expired", nil, `code: `},
+		"invalid grant": {token, answers(400, `{"error":"invalid_grant"}`), 400, "This sign-in has expired", nil, `code: `},
 		"app disabled": {token, answers(400, `{"errorCode":4717,"reason":"The app has been disabled"}`),
 			500, "Zoom has disabled this app", []string{"developer support"}, `disabled: `},
 		"disabled by an admin": {profile, answers(401, `{"code":4738,"message":"The token is disabled by admin."}`),
@@ -318,13 +318,13 @@ func TestErrorsSayWhatToMend(t *testing.T) {
 		"revoked by a later sign-in": {profile, answers(401, `{"code":4741,"message":"The token has been revoked."}`),
 			400, "A later sign-in took over", nil, `revoked: `},
 		"rate limit": {profile, answers(429, `{"code":429,"message":"You have reached the maximum per-second rate limit for this API."}`, "Retry-After: 7"),
-			503, "Zoom is asked too often", []string{"<code>7</code>"}, `ratelimit: `},
+			503, "Too many requests to Zoom", []string{"<code>7</code>"}, `ratelimit: `},
 		"rate limit without JSON": {token, answers(429, ``, "Retry-After: Mon, 23 Nov 2026 14:00:00 GMT"),
-			503, "Zoom is asked too often", []string{"Mon, 23 Nov 2026 14:00:00 GMT"}, `ratelimit: `},
+			503, "Too many requests to Zoom", []string{"Mon, 23 Nov 2026 14:00:00 GMT"}, `ratelimit: `},
 		"something new": {profile, answers(400, `{"code":9999,"message":"<b>new</b>"}`),
-			502, "Zoom’s answer was of no use", []string{"9999"}, `upstream: URL/v2/users/me: HTTP 400, code 9999`},
+			502, "Zoom’s answer could not be used", []string{"9999"}, `upstream: URL/v2/users/me: HTTP 400, code 9999`},
 		"a tracking id with markup": {token, answers(400, `{}`, "x-zm-trackingid: <b>"),
-			502, "Zoom’s answer was of no use", nil, `tracking id ""`},
+			502, "Zoom’s answer could not be used", nil, `tracking id ""`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
@@ -360,8 +360,8 @@ func TestStandInRefuses(t *testing.T) {
 		"expired code": {func(w *world) {
 			now := time.Now()
 			w.zoom.Now = func() time.Time { now = now.Add(6 * time.Minute); return now }
-		}, 400, "This sign-in ran out"},
-		"code of another sign-in": {func(w *world) { w.mangle = func(q url.Values) { q.Set("code", "other") } }, 400, "This sign-in ran out"},
+		}, 400, "This sign-in has expired"},
+		"code of another sign-in": {func(w *world) { w.mangle = func(q url.Values) { q.Set("code", "other") } }, 400, "This sign-in has expired"},
 		"another redirect URL at the exchange": {func(w *world) {
 			w.mangle = func(url.Values) { w.app.zoom.redirectURL = "http://localhost:8001" }
 		}, 500, "The redirect URL is not the registered one"},
@@ -450,7 +450,7 @@ func TestIdleConnectionClosed(t *testing.T) {
 // TestSpeaksHTTP1 has a Zoom that would rather speak HTTP/2, where nothing is sent twice.
 func TestSpeaksHTTP1(t *testing.T) {
 	w := newWorld(t, local)
-	protocols := make(chan string, 2)
+	protocols := make(chan string, 99)
 	zoom := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		protocols <- r.Proto
 		io.WriteString(rw, map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}[r.URL.Path])

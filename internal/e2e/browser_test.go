@@ -369,17 +369,17 @@ func TestBrowserZoomProblems(t *testing.T) {
 			zoom.Scope = "meeting:read:meeting"
 			return zoom
 		}, ""},
-		{"code", page{400, "This sign-in ran out"}, func(zoom *fakezoom.Server) http.Handler {
+		{"code", page{400, "This sign-in has expired"}, func(zoom *fakezoom.Server) http.Handler {
 			begin := time.Now()
 			zoom.Now = func() time.Time { return begin.Add(time.Since(begin) * 1e6) } // a minute is over in no time
 			return zoom
 		}, ""},
-		{"upstream", page{502, "Zoom’s answer was of no use"}, whole, "zoomAPIURL=http://" + freeAddress(t)},
+		{"upstream", page{502, "Zoom’s answer could not be used"}, whole, "zoomAPIURL=http://" + freeAddress(t)},
 		{"redirect", page{500, "The redirect URL is not the registered one"}, answers(400, `{"errorCode": 4709, "reason": "Redirect URI mismatch."}`), ""},
 		{"disabled", page{500, "Zoom has disabled this app"}, answers(400, `{"errorCode": 4717, "errorMessage": "The app has been disabled."}`), ""},
 		{"admin", page{403, "Your Zoom account does not allow this app"}, answers(400, `{"errorCode": 4738, "reason": "disabled by admin"}`), ""},
 		{"revoked", page{400, "A later sign-in took over"}, answers(400, `{"errorCode": 4741, "reason": "The token has been revoked."}`), ""},
-		{"ratelimit", page{503, "Zoom is asked too often"}, answers(429, `{"code": 429, "message": "You have reached the maximum rate limit."}`), ""},
+		{"ratelimit", page{503, "Too many requests to Zoom"}, answers(429, `{"code": 429, "message": "You have reached the maximum rate limit."}`), ""},
 		{"timeout", page{504, "Zoom did not answer in time"}, func(zoom *fakezoom.Server) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/v2/users/me" {
@@ -411,7 +411,7 @@ func TestBrowserRequestProblems(t *testing.T) {
 		want       page
 	}{
 		{"notfound", "/missing", page{404, "There is no such page"}},
-		{"malformed", "/?code=a&code=b", page{400, "That link is not complete"}},
+		{"malformed", "/?code=a&code=b", page{400, "That link is broken"}},
 		{"stranger", "/?error=access_denied", declined},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -440,7 +440,7 @@ func TestBrowserRequestProblems(t *testing.T) {
 		a, b := demo(t), newTab(t)
 		b.opens("http://"+a.address, consent)
 		eval[chromedp.Void](b, `document.querySelector("form").action = "http://`+a.address+`/"`)
-		b.clicks(allow, page{405, "This page can only be read"})
+		b.clicks(allow, page{405, "Only GET is allowed here"})
 		b.looksEverywhere("problem-method")
 	})
 }

@@ -136,7 +136,7 @@ func signIn(site string) (again bool, err error) {
 			return again, err
 		case res.StatusCode == http.StatusOK && strings.Contains(text, "Jill Chill"):
 			return again, nil
-		case !again && strings.Contains(text, "This sign-in ran out") && strings.Contains(text, `href="/"`):
+		case !again && strings.Contains(text, "This sign-in has expired") && strings.Contains(text, `href="/"`):
 			again = true
 		default:
 			return again, fmt.Errorf("sign-in: got %s and\n%s\nwant the profile page", res.Status, text)

@@ -215,7 +215,7 @@ var (
 	consent  = page{200, "Allow this app to see your profile?"}
 	profile  = page{200, "Jill Chill"}
 	declined = page{403, "You are not signed in"}
-	nocookie = page{400, "Your browser kept no cookie"}
+	nocookie = page{400, "Your browser did not keep the cookie"}
 )
 
 // leads does what makes the browser load a page, and wants that page.
