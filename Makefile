@@ -1,4 +1,4 @@
-# The tools that are no part of the program, and where they are pinned.
+# The tools that are no part of the program, and their versions.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 AIR         = github.com/air-verse/air@v1.67.4
 AXE         = axe-core@4.14.1

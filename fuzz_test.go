@@ -25,7 +25,7 @@ func FuzzRoot(f *testing.F) {
 		{"code=c&state=" + state, "zoom-oauth-" + state + "=used"},
 		{"code=c", "zoom-oauth-" + state + ".9999999999=verifier."},
 		{"code=c&state=" + state + ".9999999999", ""},
-		{"error=%3Cb%3E&error_description=%22%27&state=" + state, "zoom-oauth-" + state + "=verifier"},
+		{"error=%3Cp%3E&error_description=%22%3E%3Cb%3E%27&state=" + state, "zoom-oauth-" + state + "=verifier"},
 		{"code=a&code=b", "zoom-oauth-=x; zoom-oauth-" + state},
 		{"state=%0d%0aSet-Cookie:%20a=b&code=%00%ff", "a=\"b\"; =; ;;"},
 		{"code=%zz;state", strings.Repeat("zoom-oauth-"+state+"=v; ", 20)},
@@ -45,6 +45,18 @@ func FuzzRoot(f *testing.F) {
 		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}
 	})
 
+	// What the pages hold anyway may be in the query too.
+	user, _ := app.zoom.signIn(f.Context(), "c", "v")
+	var known strings.Builder
+	for _, page := range []struct {
+		name string
+		data any
+	}{{"profile", user}, {"declined", url.Values{"error": {"e"}, "error_description": {"d"}}}, {"declined", nil},
+		{"malformed", nil}, {"nostate", nil}, {"nocookie", nil}} {
+		if err := app.pages.ExecuteTemplate(&known, page.name, page.data); err != nil {
+			f.Fatal(err)
+		}
+	}
 	f.Fuzz(func(t *testing.T, query, cookies string) {
 		r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/", RawQuery: query}, Host: "localhost:8000",
 			Header: http.Header{"Cookie": {cookies}}}
@@ -65,7 +77,7 @@ func FuzzRoot(f *testing.F) {
 		}
 		for _, values := range parameters {
 			for _, value := range values {
-				if len(value) > 2 && strings.ContainsAny(value, `<>"`) && strings.Contains(w.Body.String(), value) {
+				if strings.ContainsAny(value, `<>"`) && !strings.Contains(known.String(), value) && strings.Contains(w.Body.String(), value) {
 					t.Errorf("the page has %q as it came", value)
 				}
 			}

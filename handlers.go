@@ -20,12 +20,12 @@ import (
 const signInLifetime = 10 * time.Minute // from the redirect to Zoom to its callback
 const maxSignIns = 10                   // cookies of ours in one browser
 
-// ourState is the form of a state: random, and if the sign-in started over, since when in
+// ourState is the form of a state: random, and if the sign-in started over, when it did, in
 // Unix seconds.
-var ourState = regexp.MustCompile(`^[A-Z2-7]{26}(\.[0-9]{1,12})?$`)
+var ourState = regexp.MustCompile(`^[A-Z2-7]{26,}(\.[0-9]{1,12})?$`)
 
-// statuses gives each page of templates/ its status: 4xx where the visitor can mend it, 5xx
-// where the app's settings or Zoom are at fault.
+// statuses gives each page of templates/ its status: 5xx where the app's settings or Zoom are
+// at fault, else 4xx.
 var statuses = map[string]int{
 	"ok": 200, "profile": 200, "start": 302, "malformed": 400, "nostate": 400, "nocookie": 400, "code": 400, "revoked": 400,
 	"declined": 403, "prefetch": 403, "admin": 403, "notfound": 404, "method": 405,
@@ -43,11 +43,11 @@ type app struct {
 	log     *log.Logger
 }
 
-// newApp gives the handler for the settings c. It panics if templates/ doesn't parse.
+// newApp gives the handler for the settings c. It panics if templates/ doesn't parse. A page's
+// Content-Type is net/http's: it knows HTML by the <!DOCTYPE html> that each begins with.
 func newApp(c config, log *log.Logger) *app {
 	// https://developers.zoom.us/docs/build-flow/security/owasp/
 	headers := http.Header{
-		"Content-Type":               {"text/html; charset=utf-8"},
 		"Content-Security-Policy":    {templates.SecurityPolicy("'none'")},
 		"Strict-Transport-Security":  {"max-age=31536000"},
 		"X-Content-Type-Options":     {"nosniff"},
@@ -58,7 +58,7 @@ func newApp(c config, log *log.Logger) *app {
 	return &app{newZoom(c), templates.Parse(c.demo), headers, log}
 }
 
-// buffers holds those that pages were written to.
+// buffers are reused from page to page.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // ServeHTTP answers one request and logs it in one line, without its query.
@@ -72,14 +72,14 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := a.pages.ExecuteTemplate(page, name, data); err != nil {
 		panic(err) // a fault of templates/, which are tested with the program
 	}
-	header.Set("Content-Length", strconv.Itoa(page.Len()))
 	w.WriteHeader(statuses[name])
 	w.Write(page.Bytes())
 	a.log.Println(r.Method, r.URL.EscapedPath(), statuses[name], time.Since(begin).Round(time.Microsecond))
 }
 
 // route answers a request: GET / starts a sign-in, or finishes one if it is a callback of
-// Zoom's; nothing else does. It gives the name of a page and what to fill it with.
+// Zoom's; nothing else does. It gives the name of a page and what to fill it with, and sets
+// the headers that go with it.
 func (a *app) route(header http.Header, r *http.Request) (string, any) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -100,8 +100,8 @@ func (a *app) route(header http.Header, r *http.Request) (string, any) {
 	return a.start(header, r, "", "")
 }
 
-// start sends the browser to Zoom with a new state and code challenge, and leaves it the
-// verifier in a cookie. The marks are empty but when it starts over.
+// start sends the browser to Zoom with a new state (RFC 6749 10.12) and code challenge (RFC
+// 7636 4.2), and leaves it the verifier in a cookie. The marks are empty unless it starts over.
 func (a *app) start(header http.Header, r *http.Request, stateMark, cookieMark string) (string, any) {
 	prefix, cookies := a.signIns(r)
 	for ; len(cookies) >= maxSignIns; cookies = cookies[1:] { // the oldest comes first (RFC 6265 5.4)
@@ -114,19 +114,21 @@ func (a *app) start(header http.Header, r *http.Request, stateMark, cookieMark s
 }
 
 // callback answers Zoom's redirect (RFC 6749 4.1.2). A code is exchanged only in the browser
-// that asked for it, which holds the cookie of its state (10.12), and that cookie works once.
+// that asked for it, which holds the cookie of its state (10.12); the answer marks it used.
 func (a *app) callback(header http.Header, r *http.Request, query url.Values) (string, any) {
-	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
+	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
 	if !ourState.MatchString(state) {
 		state = "" // none that we gave
 	}
 	prefix, cookies := a.signIns(r)
-	var kept, repeated string
+	kept, repeated, restarts := "", "", 0
 	for _, c := range cookies {
 		if c.Name == prefix+state {
 			kept = c.Value
-		} else if strings.HasSuffix(c.Value, "."+state) || strings.Contains(c.Value, ".") && len(cookies) >= maxSignIns/2 {
-			repeated = c.Name
+		} else if _, replaced, ok := strings.Cut(c.Value, "."); ok {
+			if restarts++; replaced == state || restarts == maxSignIns/2 {
+				repeated = c.Name
+			}
 		}
 	}
 	own := kept != "" && kept != "used"
@@ -136,13 +138,13 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	_, mark, _ := strings.Cut(state, ".")
 	since, _ := strconv.ParseInt(mark, 10, 64)
 	switch {
-	case own && refusal != "":
+	case own && errorCode != "":
 		return "declined", query
 	case own && code != "":
 		return a.finish(header, r, code, kept)
 	case own:
 		return "malformed", nil
-	case refusal != "":
+	case errorCode != "":
 		return "declined", nil // anyone may have written the query
 	case repeated != "": // after starting over, the cookie came back but not its state
 		keep(header, repeated, "used", signInLifetime) // so that the next try may start over
@@ -155,7 +157,7 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	return a.start(header, r, "."+strconv.FormatInt(time.Now().Unix(), 10), "."+state)
 }
 
-// finish signs the user in and shows the profile.
+// finish signs the user in and shows the profile, or the page for what Zoom has against it.
 func (a *app) finish(header http.Header, r *http.Request, code, kept string) (string, any) {
 	verifier, _, _ := strings.Cut(kept, ".")
 	user, failure := a.zoom.signIn(r.Context(), code, verifier)

@@ -48,8 +48,8 @@ func main() {
 }
 
 // run serves until ctx is done, then gives the requests in flight nine seconds to finish. It
-// writes the start message and the log to out. Its error tells all that keeps the program
-// from starting, and how to mend it.
+// writes the start message and the log to out. Its error is configure's, or what ended the
+// server before its time.
 func run(ctx context.Context, demo bool, out io.Writer) error {
 	c, listener, err := configure(ctx, demo)
 	if err != nil {
@@ -68,7 +68,7 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is answered like the rest
 	}
-	fmt.Fprintf(out, "\n  Open          http://%s\n  Redirect URL  %s  (Zoom must know it, letter by letter)\n  Stop          Ctrl+C\n\n", c.address, c.redirectURL)
+	fmt.Fprintf(out, "\n  Open          http://%s\n  Redirect URL  %s  (must be registered, letter by letter)\n  Stop          Ctrl+C\n\n", c.address, c.redirectURL)
 	context.AfterFunc(ctx, func() { listener.Close() }) // which ends Serve
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err
@@ -80,7 +80,8 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 }
 
 // config is what the program is told: the app at Zoom, with its redirect URL as it is written
-// there, since Zoom compares it letter by letter; where Zoom is; and the host:port to listen on.
+// there, since Zoom compares it letter by letter; where Zoom is; and the host:port to listen
+// on and then to open in a browser. A demo has a stand-in for Zoom.
 type config struct {
 	clientID, clientSecret, redirectURL, zoomURL, zoomAPIURL, address string
 
@@ -88,14 +89,14 @@ type config struct {
 }
 
 // configure reads the settings, from the environment or else from .env, and listens on the
-// address. For a demo it reads only the address, and starts a stand-in for Zoom that ends
-// with ctx. Its error has a line for each setting that is wrong, and shows no value.
+// address. For a demo it uses only the address, and starts a stand-in for Zoom that ends
+// with ctx. If settings are wrong, its error has a line for each, without the value.
 func configure(ctx context.Context, demo bool) (c config, listener net.Listener, err error) {
 	var file map[string]string
 	if data, unread := os.ReadFile(".env"); !demo && !errors.Is(unread, os.ErrNotExist) {
 		// The parser's error would quote the file.
 		if file, err = godotenv.UnmarshalBytes(bytes.TrimPrefix(data, []byte("\ufeff"))); err != nil || unread != nil {
-			return c, nil, errors.New("zoom-oauth can't read .env: it must be a text file in UTF-8 with name=value on each line and every quote closed")
+			return c, nil, errors.New("zoom-oauth can't read .env: it must be a readable text file in UTF-8 with name=value on each line and every quote closed")
 		}
 	}
 	var problems []error
@@ -116,12 +117,12 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 		site := "must be an https address with nothing after the host, or left out"
 		set(&c.clientID, "clientID", "", visible.MatchString, "must be your app's Client ID (marketplace.zoom.us, App Credentials)")
 		set(&c.clientSecret, "clientSecret", "", visible.MatchString, "must be your app's Client Secret (marketplace.zoom.us, App Credentials)")
-		set(&c.redirectURL, "redirectURL", "", isSite, "must be the https address that ngrok shows, such as https://abc.ngrok.app, with nothing after the host")
-		set(&c.zoomURL, "zoomURL", "https://zoom.us", isSite, site)
-		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isSite, site)
+		set(&c.redirectURL, "redirectURL", "", isOrigin, "must be the https address that ngrok shows, such as https://abc.ngrok.app, with nothing after the host")
+		set(&c.zoomURL, "zoomURL", "https://zoom.us", isOrigin, site)
+		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isOrigin, site)
 	}
 	if len(problems) > 0 {
-		return c, nil, fmt.Errorf("zoom-oauth can't start. Fix this in .env (a copy of .env.example) or in the environment:\n\n%w", errors.Join(problems...))
+		return c, nil, fmt.Errorf("zoom-oauth can't start. Fix this in .env (a copy of .env.example; a demo doesn't read it) or in the environment:\n\n%w", errors.Join(problems...))
 	}
 	host, _, _ := net.SplitHostPort(c.address)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
@@ -130,15 +131,14 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 		c.clientID, c.clientSecret, c.redirectURL, c.demo = "demo", "secret", "http://"+c.address, true
 		c.zoomURL, err = fakezoom.Start(ctx, fakezoom.New(c.clientID, c.clientSecret, c.redirectURL))
 		c.zoomAPIURL = c.zoomURL
-		return c, listener, err
 	}
 	c.zoomURL, c.zoomAPIURL = strings.TrimSuffix(c.zoomURL, "/"), strings.TrimSuffix(c.zoomAPIURL, "/")
-	return c, listener, nil
+	return c, listener, err
 }
 
-// isSite says whether s is the root of a site: https, or http on this machine, with nothing
-// behind the host but perhaps a slash.
-func isSite(s string) bool {
+// isOrigin reports whether s is an origin (RFC 6454 4), with https, or http on this machine.
+// A slash may follow.
+func isOrigin(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && visible.MatchString(s) && u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && u.User == nil && strings.TrimPrefix(u.Path, "/") == "" && !strings.ContainsAny(s, "?#") &&
 		(u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -172,6 +171,21 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
+// TestDemoSaysWhereToSetTheAddress has a demo whose port is taken, and which reads no .env.
+func TestDemoSaysWhereToSetTheAddress(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	emptyPlace(t, "clientID=")
+	t.Setenv("address", taken.Addr().String())
+	err = run(t.Context(), true, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "a demo doesn't read it) or in the environment") || !strings.Contains(err.Error(), "  address  ") {
+		t.Errorf("got %v, want an error about address that says where to set it", err)
+	}
+}
+
 // TestBlankEnvironmentWins has a variable that is set, but to nothing.
 func TestBlankEnvironmentWins(t *testing.T) {
 	emptyPlace(t, good)
@@ -184,8 +198,8 @@ func TestBlankEnvironmentWins(t *testing.T) {
 func TestDefaultAddress(t *testing.T) {
 	emptyPlace(t, strings.Replace(good, "address=", "#address=", 1))
 	c, listener, err := configure(t.Context(), false)
-	if err != nil { // another program has the port
-		if !strings.Contains(err.Error(), "address") {
+	if err != nil { // another program has the port, or something is wrong with another setting
+		if !strings.Contains(err.Error(), "  address  ") || strings.Count(err.Error(), "\n") != 2 {
 			t.Error(err)
 		}
 		return
@@ -238,11 +252,20 @@ func TestExample(t *testing.T) {
 		"redirectURL=", "redirectURL=https://abc.ngrok.app", "#address=localhost:8000", "address=localhost:0",
 		"#zoomURL", "zoomURL", "#zoomAPIURL", "zoomAPIURL").Replace(string(example))
 	emptyPlace(t, filled)
-	_, listener, err := configure(t.Context(), false)
+	c, listener, err := configure(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	listener.Close()
+	emptyPlace(t, good)
+	byDefault, listener, err := configure(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	if c.zoomURL != byDefault.zoomURL || c.zoomAPIURL != byDefault.zoomAPIURL {
+		t.Errorf(".env.example says that %s and %s are the defaults, but %s and %s are", c.zoomURL, c.zoomAPIURL, byDefault.zoomURL, byDefault.zoomAPIURL)
+	}
 }
 
 // started gives the address that a running program says to open, and reads on.
@@ -381,7 +404,8 @@ func TestCommandLine(t *testing.T) {
 // sign-ins on their way. It gives the statuses that they end with.
 func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 	t.Helper()
-	u := newUpstream(t, newWorld(t, local))
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
 	for path, answer := range map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile} {
 		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
 			time.Sleep(delay)
@@ -394,8 +418,6 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -404,7 +426,7 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 
 	statuses := make(chan int, n)
 	for range n {
-		b := newWorld(t, local).newBrowser(t)
+		b := w.newBrowser(t)
 		b.client.Timeout = 30 * time.Second
 		start := b.get(address)
 		state := strings.TrimPrefix(start.cookies[0].Name, "zoom-oauth-")
@@ -418,8 +440,10 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 			statuses <- res.StatusCode
 		}()
 	}
-	for u.connections.Load() < int64(n) {
-		time.Sleep(5 * time.Millisecond)
+	for deadline := time.Now().Add(10 * time.Second); u.connections.Load() < int64(n); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d sign-ins reached Zoom", u.connections.Load(), n)
+		}
 	}
 	return cmd, statuses
 }

@@ -54,6 +54,7 @@ func newZoom(c config) *zoom {
 			MaxResponseHeaderBytes: maxAnswer,
 			MaxIdleConnsPerHost:    100,
 			IdleConnTimeout:        time.Minute,
+			TLSHandshakeTimeout:    zoomTimeout, // Timeout ends only the wait for it
 		},
 	}}
 }
@@ -67,7 +68,7 @@ func (z *zoom) authorize(state, verifier string) string {
 }
 
 // signIn exchanges an authorization code for an access token (RFC 6749 4.1.3, RFC 7636
-// 4.5), reads the profile of the user who gave it, and drops the token.
+// 4.5), reads the profile of the user who gave it, and drops the token. It fails as call does.
 func (z *zoom) signIn(ctx context.Context, code, verifier string) (*answer, *zoomError) {
 	basic := url.QueryEscape(z.clientID) + ":" + url.QueryEscape(z.clientSecret) // RFC 6749 2.3.1
 	token, failure := z.call(ctx, http.MethodPost, z.zoomURL+"/oauth/token", http.Header{
@@ -93,7 +94,7 @@ func (z *zoom) signIn(ctx context.Context, code, verifier string) (*answer, *zoo
 }
 
 // call sends a request and reads the answer: to a POST one with an access token, to a GET
-// any that is no error.
+// any that is no error. Its failure is brokenCall's or refusal's.
 func (z *zoom) call(ctx context.Context, method, endpoint string, header http.Header, form url.Values) (*answer, *zoomError) {
 	req, err := http.NewRequestWithContext(ctx, method, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -103,7 +104,8 @@ func (z *zoom) call(ctx context.Context, method, endpoint string, header http.He
 	// Zoom may close an idle connection just as a request goes out on it. net/http then
 	// sends a GET once more on another one, but a POST only if it is called idempotent,
 	// since the first may have arrived. Ours may go twice: a code works once. The key says
-	// so to net/http, and without a value is not sent. In HTTP/2 neither goes twice.
+	// so to net/http, and without a value is not sent. In HTTP/2 neither goes twice if the
+	// connection just breaks.
 	header["Idempotency-Key"] = nil
 	res, err := z.client.Do(req)
 	if err != nil {
@@ -149,8 +151,8 @@ type answer struct {
 	JSON []byte `json:"-"` // all of it, as it came
 }
 
-// What is taken over from Zoom's answers. Its sentences are not: they repeat the
-// authorization code.
+// The forms of what is taken over from the settings and from Zoom's answers. Zoom's sentences
+// are not: they repeat the authorization code.
 var (
 	visible    = regexp.MustCompile(`^[!"$-~][!-~]*$`) // no space, and no # at the start, which is a comment
 	trackingID = regexp.MustCompile(`^[\w.:;=+/-]{1,200}$`)
@@ -192,9 +194,9 @@ type zoomError struct {
 // Error gives the words for the log.
 func (e *zoomError) Error() string { return "zoom: " + e.kind + ": " + e.reason }
 
-// brokenCall gives the failure of a call that got no whole answer.
+// brokenCall gives the failure of a call that got no whole answer: "timeout" or "upstream".
 func brokenCall(endpoint string, err error) *zoomError {
-	e := &zoomError{kind: "upstream", reason: "connection broken, or no HTTP, or too much of it"}
+	e := &zoomError{kind: "upstream", reason: "connection broken, or no HTTP, or too much of it, or the visitor left"}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		e.kind, e.reason = "timeout", "no whole answer in time"
 	} else if network, ok := errors.AsType[*net.OpError](err); ok {
@@ -206,7 +208,7 @@ func brokenCall(endpoint string, err error) *zoomError {
 	return e
 }
 
-// refusal gives the failure of an answer that is of no use.
+// refusal gives the failure of an answer that is of no use: one of meanings or "upstream".
 func refusal(endpoint string, res *http.Response, a *answer) *zoomError {
 	e := &zoomError{kind: "upstream", Code: cmp.Or(a.ErrorCode, a.Code), Scopes: scopes.FindString(string(a.JSON)),
 		TrackingID: trackingID.FindString(res.Header.Get("x-zm-trackingid")),

@@ -39,7 +39,7 @@ type upstream struct {
 	url         string
 }
 
-// behaviour answers a request on the bare connection, and says whether it stays open.
+// behaviour answers a request on the bare connection, and reports whether it stays open.
 type behaviour func(c net.Conn, r *http.Request, body string) bool
 
 // newUpstream starts an upstream, and points the app of w at it.
@@ -282,6 +282,31 @@ func TestZoomOutOfReach(t *testing.T) {
 	}
 }
 
+// TestSilentHandshake has a Zoom that accepts connections and never speaks TLS. The visitor must
+// get an answer, and the connection must not stay.
+func TestSilentHandshake(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	w := newWorld(t, local)
+	w.app.zoom.zoomURL = "https://" + listener.Addr().String()
+	w.app.zoom.client.Timeout /= 100 // 100 times as fast
+	w.app.zoom.client.Transport.(*http.Transport).TLSHandshakeTimeout /= 100
+	b := w.newBrowser(t)
+	isPage(t, b.get(b.callback("c")), http.StatusGatewayTimeout, "Zoom did not answer in time")
+	c, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.Copy(io.Discard, c); err != nil {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
 // TestErrorsSayWhatToMend has what Zoom says, and what the visitor and the developer read.
 func TestErrorsSayWhatToMend(t *testing.T) {
 	const token, profile = "/oauth/token", "/v2/users/me"
@@ -447,7 +472,8 @@ func TestIdleConnectionClosed(t *testing.T) {
 	}
 }
 
-// TestSpeaksHTTP1 has a Zoom that would rather speak HTTP/2, where nothing is sent twice.
+// TestSpeaksHTTP1 has a Zoom that would rather speak HTTP/2, where nothing is sent twice when a
+// connection just breaks.
 func TestSpeaksHTTP1(t *testing.T) {
 	w := newWorld(t, local)
 	protocols := make(chan string, 99)
@@ -501,7 +527,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// TestTimeouts checks that Zoom can't keep a visitor longer than the server lets it.
+// TestTimeouts checks that a sign-in ends within the nine seconds that a stop waits.
 func TestTimeouts(t *testing.T) {
 	if timeout := newZoom(config{}).client.Timeout; timeout <= 0 || 2*timeout > 9*time.Second {
 		t.Errorf("two calls may take %v, want less than the nine seconds that a stop waits", 2*timeout)
@@ -688,7 +714,7 @@ func TestSecretsStayInside(t *testing.T) {
 		"in HTML":          repeat(`<p>%s</p>`),
 		"in no HTTP":       hangUp,
 		"in a header line": badHeader,
-		"in a status":      says("HTTP/1.1 SECRET\r\n\r\n"),
+		"in a status":      says("HTTP/1.1 CODE-SECRET\r\n\r\n"),
 		"in a code":        repeat(`{"errorCode":%s}`),
 	} {
 		for _, path := range []string{"/oauth/token", "/v2/users/me"} {

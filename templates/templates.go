@@ -1,5 +1,5 @@
-// Package templates holds what people see: the pages, and the one style and the one script
-// that every page contains, so that a page is one response.
+// Package templates holds what people see: the pages, with their one style and their one
+// script inlined, so that a page is one response.
 package templates
 
 import (
@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // maxDepth is how deep JSON may be nested to be indented. A usual profile has 2 levels; with
-// thousands, the indentation would be a thousand times its size.
+// thousands, the indentation would be a thousand times as long as the JSON.
 const maxDepth = 32
 
 // Parse gives all pages, each a template under its own name. On a demo they say so. It
@@ -67,7 +67,8 @@ func read(name string) string {
 // accountTypes are Zoom's types of users in words.
 var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
 
-// name gives the first and last name, or else the first of the others that is not empty.
+// name gives the first and last name, or else the first of the others that is not empty, or
+// "Zoom user".
 func name(first, last string, others ...string) string {
 	full := strings.TrimSpace(first + " " + last)
 	for _, other := range append(others, "Zoom user") {
@@ -76,7 +77,8 @@ func name(first, last string, others ...string) string {
 	return full
 }
 
-// initials gives the first letters of the first and the last word of a name.
+// initials gives the first letters of the first and the last word of a name, which may not be
+// blank.
 func initials(name string) string {
 	words := strings.Fields(name)
 	letters := firstLetter.FindString(words[0])

@@ -23,8 +23,8 @@ func TestIndent(t *testing.T) {
 	}
 }
 
-// TestEveryPageRenders fills each page with nothing.
-func TestEveryPageRenders(t *testing.T) {
+// TestPagesWithoutData has those that need none.
+func TestPagesWithoutData(t *testing.T) {
 	for _, demo := range []bool{false, true} {
 		pages := Parse(demo)
 		for _, name := range []string{"ok", "start", "declined", "malformed", "nocookie", "nostate", "prefetch", "notfound", "method"} {

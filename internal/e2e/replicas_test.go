@@ -49,7 +49,7 @@ http {
 `
 
 // TestReplicas signs users in through nginx with three replicas behind it. In the middle one
-// of them is killed, and comes back a second later. Every user ends signed in. Who was just
+// of them is killed, and comes back a second later. Every user ends signed in. Whoever was just
 // on the killed one may have to start again: nginx asks another replica to exchange the same
 // code, and Zoom accepts it only once.
 func TestReplicas(t *testing.T) {

@@ -1,6 +1,7 @@
 // Package fakezoom is a stand-in for Zoom: its authorization server and one call of its API,
-// for one app and one user. It asks for consent on a page, refuses what Zoom refuses, and
-// answers in Zoom's form, as https://developers.zoom.us/docs/integrations/oauth/ describes it.
+// for one app and one user. It asks for consent on a page, refuses what Zoom refuses in a
+// sign-in, and answers in Zoom's form, as https://developers.zoom.us/docs/integrations/oauth/
+// describes it. Its access tokens don't run out.
 package fakezoom
 
 import (
@@ -84,7 +85,8 @@ func Start(ctx context.Context, s *Server) (string, error) {
 	return "http://" + listener.Addr().String(), nil
 }
 
-// ServeHTTP answers as Zoom does.
+// ServeHTTP answers /oauth/authorize, /oauth/token and /v2/users/me, each with a tracking id as
+// Zoom does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-zm-trackingid", "DEMO_"+rand.Text())
 	w.Header().Set("Cache-Control", "no-store")
@@ -134,19 +136,13 @@ func (s *Server) ask(w http.ResponseWriter) {
 	s.pages.ExecuteTemplate(w, "consent", s)
 }
 
-// issue gives a new code for a grant, or none before the user has allowed the app. It
-// forgets the codes that expired long ago.
+// issue gives a new code for a grant, or none before the user has allowed the app.
 func (s *Server) issue(g grant, allowed bool) string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.agreed = s.agreed || allowed
 	if !s.agreed {
 		return ""
-	}
-	for code, old := range s.codes {
-		if g.issued.Sub(old.issued) > 2*CodeLifetime {
-			delete(s.codes, code)
-		}
 	}
 	code := rand.Text()
 	s.codes[code] = g
@@ -203,16 +199,17 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// proves says whether the code verifier belongs to the grant's challenge (RFC 7636 4.6).
+// proves reports whether the code verifier belongs to the grant's challenge (RFC 7636 4.6).
+// Without a challenge there must be none (RFC 9700 2.1.1).
 func (g grant) proves(verifier string) bool {
 	if g.method == "S256" {
 		sum := sha256.Sum256([]byte(verifier))
 		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
-	return g.challenge == "" || g.challenge == verifier
+	return g.challenge == verifier
 }
 
-// me gives the profile to who has an access token with the scope for it (RFC 6750 2.1).
+// me gives the profile to whoever has an access token with the scope for it (RFC 6750 2.1).
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	access, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mutex.Lock()
