@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -38,6 +39,7 @@ func BenchmarkStart(b *testing.B) {
 // copies their bodies unread.
 func BenchmarkSignIn(b *testing.B) {
 	const state = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	verifier := strings.Repeat("V", 52)
 	zoom := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/json")
 		if r.URL.Path == "/oauth/token" {
@@ -57,9 +59,12 @@ func BenchmarkSignIn(b *testing.B) {
 	defer transport.CloseIdleConnections()
 	upstream := &http.Client{Transport: transport}
 	floor := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		form := "grant_type=authorization_code&code=" + r.FormValue("code")
+		form := "grant_type=authorization_code&code=" + r.FormValue("code") + "&redirect_uri=" + url.QueryEscape(local) + "&code_verifier=" + verifier
 		post, _ := http.NewRequest(http.MethodPost, zoom.URL+"/oauth/token", strings.NewReader(form))
 		get, _ := http.NewRequest(http.MethodGet, zoom.URL+"/v2/users/me", nil)
+		post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		post.SetBasicAuth(w.app.zoom.clientID, w.app.zoom.clientSecret)
+		get.Header.Set("Authorization", "Bearer ACCESS.TOKEN")
 		for _, req := range []*http.Request{post, get} {
 			res, err := upstream.Do(req)
 			if err != nil {
@@ -71,7 +76,7 @@ func BenchmarkSignIn(b *testing.B) {
 		}
 	})
 	beside(b, w.app, floor, "GET /?code=c&state="+state+" HTTP/1.1\r\nHost: localhost:8000\r\n"+
-		"Cookie: zoom-oauth-"+state+"="+strings.Repeat("V", 52)+"\r\n\r\n", "200 OK")
+		"Cookie: zoom-oauth-"+state+"="+verifier+"\r\n\r\n", "200 OK")
 }
 
 // logToNull gives a log whose lines are written, but to nowhere.
@@ -84,8 +89,8 @@ func logToNull(b *testing.B) *log.Logger {
 	return log.New(null, "", log.LstdFlags)
 }
 
-// beside measures a handler and its floor. Each of eight connections sends the same request
-// again and again, and reads just what tells where an answer ends.
+// beside measures a handler and its floor. Each of about eight connections sends the same
+// request again and again, and reads just what tells where an answer ends.
 func beside(b *testing.B, app, floor http.Handler, request, status string) {
 	perRequest := map[string]float64{}
 	for _, side := range []struct {
