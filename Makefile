@@ -9,18 +9,18 @@ help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## sign in to a stand-in for Zoom: no account, no .env
-	@go build -buildvcs=false -o zoom-oauth .
-	@./zoom-oauth -demo
+	@go build -buildvcs=false -o .run/zoom-oauth .
+	@.run/zoom-oauth -demo
 
 run: ## sign in to Zoom, with the settings in .env
-	@go build -buildvcs=false -o zoom-oauth .
-	@./zoom-oauth
+	@go build -buildvcs=false -o .run/zoom-oauth .
+	@.run/zoom-oauth
 
 dev: ## like run, but restart when a file is saved (ARGS=-demo for the demo)
-	go run $(AIR) -build.cmd 'go build -o .air/zoom-oauth .' -build.entrypoint .air/zoom-oauth -build.args_bin '$(ARGS)' \
-		-build.include_ext go,html,css,js -build.include_file .env -build.exclude_dir .air,internal/e2e \
+	go run $(AIR) -build.cmd 'go build -o .run/zoom-oauth .' -build.entrypoint .run/zoom-oauth -build.args_bin '$(ARGS)' \
+		-build.include_ext go,html,css,js -build.include_file .env -build.exclude_dir .run,internal/e2e \
 		-build.exclude_regex _test.go -build.send_interrupt true -build.stop_on_error true \
-		-misc.startup_banner '' -tmp_dir .air
+		-misc.startup_banner '' -tmp_dir .run
 
 build: ## build the binary: static, reproducible, nothing beside it
 	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o zoom-oauth .

@@ -24,8 +24,8 @@ const maxSignIns = 10                   // cookies of ours in one browser
 // Unix seconds.
 var ourState = regexp.MustCompile(`^[A-Z2-7]{26,}(\.[0-9]{1,12})?$`)
 
-// statuses gives each page of templates/ its status: 5xx where the app's settings or Zoom are
-// at fault, else 4xx.
+// statuses gives each page of the app its status: for an error, 5xx where the settings or Zoom
+// are at fault, else 4xx.
 var statuses = map[string]int{
 	"ok": 200, "profile": 200, "start": 302, "malformed": 400, "nostate": 400, "nocookie": 400, "code": 400, "revoked": 400,
 	"declined": 403, "prefetch": 403, "admin": 403, "notfound": 404, "method": 405,
@@ -44,7 +44,7 @@ type app struct {
 }
 
 // newApp gives the handler for the settings c. It panics if templates/ doesn't parse. A page's
-// Content-Type is net/http's: it knows HTML by the <!DOCTYPE html> that each begins with.
+// Content-Type is net/http's: it knows HTML by the <!DOCTYPE html> at its start.
 func newApp(c config, log *log.Logger) *app {
 	// https://developers.zoom.us/docs/build-flow/security/owasp/
 	headers := http.Header{
@@ -125,7 +125,7 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	for _, c := range cookies {
 		if c.Name == prefix+state {
 			kept = c.Value
-		} else if _, replaced, ok := strings.Cut(c.Value, "."); ok {
+		} else if _, replaced, ok := strings.Cut(c.Value, "."); ok { // one that started over
 			if restarts++; replaced == state || restarts == maxSignIns/2 {
 				repeated = c.Name
 			}

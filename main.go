@@ -1,5 +1,5 @@
 // Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It is OAuth 2.0's
-// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), on the standard library.
+// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), on the standard library's net/http.
 package main
 
 import (
@@ -62,13 +62,13 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 		ErrorLog:          logger,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      15 * time.Second, // of which Zoom may take two times zoomTimeout
+		WriteTimeout:      15 * time.Second, // of which each call to Zoom may take zoomTimeout
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    32 << 10,
 
 		DisableGeneralOptionsHandler: true, // "OPTIONS *" is answered like the rest
 	}
-	fmt.Fprintf(out, "\n  Open          http://%s\n  Redirect URL  %s  (must be registered, letter by letter)\n  Stop          Ctrl+C\n\n", c.address, c.redirectURL)
+	fmt.Fprintf(out, "\n  Open          http://%s\n  Redirect URL  %s  (as registered, letter by letter)\n  Stop          Ctrl+C\n\n", c.address, c.redirectURL)
 	context.AfterFunc(ctx, func() { listener.Close() }) // which ends Serve
 	if err := server.Serve(listener); ctx.Err() == nil {
 		return err
@@ -112,7 +112,7 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 	set(&c.address, "address", "localhost:8000", func(address string) bool {
 		listener, err = net.Listen("tcp", address)
 		return err == nil
-	}, "must be a host:port that no other program uses, such as localhost:8001")
+	}, "must be a host:port of this machine that no other program uses, such as localhost:8001")
 	if !demo {
 		site := "must be an https address with nothing after the host, or left out"
 		set(&c.clientID, "clientID", "", visible.MatchString, "must be your app's Client ID (marketplace.zoom.us, App Credentials)")
@@ -122,7 +122,7 @@ func configure(ctx context.Context, demo bool) (c config, listener net.Listener,
 		set(&c.zoomAPIURL, "zoomAPIURL", "https://api.zoom.us", isOrigin, site)
 	}
 	if len(problems) > 0 {
-		return c, nil, fmt.Errorf("zoom-oauth can't start. Fix this in .env (a copy of .env.example; a demo doesn't read it) or in the environment:\n\n%w", errors.Join(problems...))
+		return c, nil, fmt.Errorf("zoom-oauth can't start. Fix this in .env in this folder (a copy of .env.example) or in the environment (a demo reads only that):\n\n%w", errors.Join(problems...))
 	}
 	host, _, _ := net.SplitHostPort(c.address)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())

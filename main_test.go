@@ -181,7 +181,7 @@ func TestDemoSaysWhereToSetTheAddress(t *testing.T) {
 	emptyPlace(t, "clientID=")
 	t.Setenv("address", taken.Addr().String())
 	err = run(t.Context(), true, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "a demo doesn't read it) or in the environment") || !strings.Contains(err.Error(), "  address  ") {
+	if err == nil || !strings.Contains(err.Error(), "or in the environment (a demo reads only that)") || !strings.Contains(err.Error(), "  address  ") {
 		t.Errorf("got %v, want an error about address that says where to set it", err)
 	}
 }
@@ -406,7 +406,7 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 	t.Helper()
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
-	for path, answer := range map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile} {
+	for path, answer := range goodAnswers {
 		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
 			time.Sleep(delay)
 			return answers(200, answer)(c, r, body)

@@ -20,10 +20,10 @@ import (
 	"time"
 )
 
-const zoomTimeout = 4 * time.Second // for each of the two calls of a sign-in
-const maxAnswer = 64 << 10          // bytes; a usual profile has 1,000
+const zoomTimeout = 4 * time.Second // for each call of a sign-in
+const maxAnswer = 64 << 10          // bytes; a usual profile has less than 1,000
 
-// zoom is an OAuth client of Zoom with the one API call it makes. It is safe for
+// zoom is an OAuth client of Zoom with the API calls it makes. It is safe for
 // concurrent use and keeps nothing of a sign-in.
 //
 // https://developers.zoom.us/docs/integrations/oauth/

@@ -31,6 +31,9 @@ const (
 	goodProfile = `{"first_name":"Jill","last_name":"Chill"}`
 )
 
+// goodAnswers is what a Zoom that is well answers, by path.
+var goodAnswers = map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}
+
 // upstream is a Zoom whose endpoints do anything on a connection.
 type upstream struct {
 	mutex       sync.Mutex
@@ -78,7 +81,7 @@ func (u *upstream) serve(c net.Conn) {
 		b := u.behaviours[r.URL.Path]
 		u.mutex.Unlock()
 		if b == nil {
-			b = answers(200, map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}[r.URL.Path])
+			b = answers(200, goodAnswers[r.URL.Path])
 		}
 		if !b(c, r, string(body)) {
 			return
@@ -479,7 +482,7 @@ func TestSpeaksHTTP1(t *testing.T) {
 	protocols := make(chan string, 99)
 	zoom := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		protocols <- r.Proto
-		io.WriteString(rw, map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}[r.URL.Path])
+		io.WriteString(rw, goodAnswers[r.URL.Path])
 	}))
 	zoom.EnableHTTP2 = true
 	zoom.StartTLS()
@@ -590,7 +593,7 @@ func TestMeanings(t *testing.T) {
 func TestManySignInsAtOnce(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
-	for path, answer := range map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile} {
+	for path, answer := range goodAnswers {
 		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
 			time.Sleep(200 * time.Millisecond)
 			return answers(200, answer)(c, r, body)

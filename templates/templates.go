@@ -55,7 +55,7 @@ func hash(name string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// read gives a file with the line ends that a browser makes of any, and hashes.
+// read gives a file with \n at the end of each line, as a browser hashes it.
 func read(name string) string {
 	text, err := files.ReadFile(name)
 	if err != nil {
@@ -77,8 +77,8 @@ func name(first, last string, others ...string) string {
 	return full
 }
 
-// initials gives the first letters of the first and the last word of a name, which may not be
-// blank.
+// initials gives the first letters of the first and the last word of a name, which must
+// not be blank.
 func initials(name string) string {
 	words := strings.Fields(name)
 	letters := firstLetter.FindString(words[0])
