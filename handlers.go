@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ const maxSignIns = 10                   // cookies of ours in one browser
 
 // ourState is the form of a state: random, and if the sign-in started over, when it did, in
 // Unix seconds.
-var ourState = regexp.MustCompile(`^[A-Z2-7]{26,}(\.[0-9]{1,12})?$`)
+var ourState = regexp.MustCompile(`^[A-Z2-7]{26,64}(\.[0-9]{1,12})?$`)
 
 // statuses gives each page of the app its status: for an error, 5xx where the settings or Zoom
 // are at fault, else 4xx.
@@ -123,9 +124,10 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	prefix, cookies := a.signIns(r)
 	kept, repeated, restarts := "", "", 0
 	for _, c := range cookies {
+		verifier, replaced, restarted := strings.Cut(c.Value, ".")
 		if c.Name == prefix+state {
-			kept = c.Value
-		} else if _, replaced, ok := strings.Cut(c.Value, "."); ok { // one that started over
+			kept = verifier
+		} else if restarted {
 			if restarts++; replaced == state || restarts == maxSignIns/2 {
 				repeated = c.Name
 			}
@@ -158,8 +160,7 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 }
 
 // finish signs the user in and shows the profile, or the page for what Zoom has against it.
-func (a *app) finish(header http.Header, r *http.Request, code, kept string) (string, any) {
-	verifier, _, _ := strings.Cut(kept, ".")
+func (a *app) finish(header http.Header, r *http.Request, code, verifier string) (string, any) {
 	user, failure := a.zoom.signIn(r.Context(), code, verifier)
 	if failure == nil {
 		return "profile", user
@@ -170,18 +171,18 @@ func (a *app) finish(header http.Header, r *http.Request, code, kept string) (st
 }
 
 // signIns gives what the names of our cookies begin with under the request's host, and those
-// that the browser sent.
+// that the browser sent. With an https redirect URL they are of the kind that no other host
+// can set (RFC 6265bis 4.1.3.2), whatever name the server is called by, but for the names of
+// this machine: a browser may be here, or a tunnel that puts them into Host.
 func (a *app) signIns(r *http.Request) (prefix string, cookies []*http.Cookie) {
 	prefix = "zoom-oauth-"
-	if strings.EqualFold("https://"+r.Host, strings.TrimSuffix(strings.TrimSuffix(a.zoom.redirectURL, "/"), ":443")) {
-		prefix = "__Host-" + prefix // no other host can set it
+	site := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(a.zoom.redirectURL), "/"), ":443")
+	if strings.EqualFold("https://"+r.Host, site) || strings.HasPrefix(site, "https:") && !isOrigin("http://"+r.Host) {
+		prefix = "__Host-" + prefix
 	}
-	for _, c := range r.Cookies() {
-		if state, ok := strings.CutPrefix(c.Name, prefix); ok && ourState.MatchString(state) {
-			cookies = append(cookies, c)
-		}
-	}
-	return prefix, cookies
+	return prefix, slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool {
+		return !strings.HasPrefix(c.Name, prefix) || !ourState.MatchString(c.Name[len(prefix):])
+	})
 }
 
 // keep sets a cookie in the browser, or removes it if its lifetime is negative.

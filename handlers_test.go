@@ -270,6 +270,8 @@ func TestStart(t *testing.T) {
 		"on the tunnel, capitals in the redirect URL": {"https://ABC.ngrok.app", tunnel + "/", "__Host-zoom-oauth-", true},
 		"on the tunnel, port in the redirect URL":     {tunnel + ":443", tunnel + "/", "__Host-zoom-oauth-", true},
 		"on a tunnel that rewrites the host":          {rewriter, rewriter + "/", "zoom-oauth-", false},
+		"under another name":                          {tunnel, elsewhere + "/", "__Host-zoom-oauth-", true},
+		"under another name, without https":           {local, elsewhere + "/", "zoom-oauth-", false},
 		"with a query that is not Zoom's":             {local, local + "/?utm_source=x", "zoom-oauth-", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -467,6 +469,23 @@ func TestTryAgainAfterALoop(t *testing.T) {
 	signedIn(t, b.visit(local))
 }
 
+// TestTossedCookies has a cookie that a neighbour of the site set for all of the domain, and a
+// callback under another name of the site.
+func TestTossedCookies(t *testing.T) {
+	const state = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, host := range []string{"abc.ngrok.app", "abc.ngrok.app.", "www.abc.ngrok.app", "abc.ngrok.app:8000", "localhost.ngrok.app", "[2001:db8::1]"} {
+		w := newWorld(t, tunnel)
+		r := httptest.NewRequest("GET", "/?code=theirs&state="+state, nil)
+		r.Host = host
+		r.AddCookie(&http.Cookie{Name: "zoom-oauth-" + state, Value: "theirs"})
+		rec := httptest.NewRecorder()
+		w.app.ServeHTTP(rec, r)
+		if rec.Code != http.StatusFound || w.exchanges.Load() != 0 {
+			t.Errorf("%s: got %d and exchanged %d codes, want to start over", host, rec.Code, w.exchanges.Load())
+		}
+	}
+}
+
 func TestEachStateWorksOnce(t *testing.T) {
 	w := newWorld(t, local)
 	b := w.newBrowser(t)
@@ -534,6 +553,14 @@ func TestForeignCodesAreNotExchanged(t *testing.T) {
 			t.Error("the code was exchanged")
 		}
 	})
+}
+
+// TestLongState has a state that would make a cookie too long for a browser to keep.
+func TestLongState(t *testing.T) {
+	p := newWorld(t, local).newBrowser(t).get(local + "/?code=theirs&state=" + strings.Repeat("A", 5000))
+	if length := len(p.header.Get("Set-Cookie")); p.status != http.StatusFound || length > 500 {
+		t.Errorf("got %d and a cookie of %d bytes, want to start over with a short one", p.status, length)
+	}
 }
 
 // TestAbandonedSignIns checks that the cookies of sign-ins left behind stay few, and the newest good.

@@ -54,7 +54,9 @@ func newZoom(c config) *zoom {
 			MaxResponseHeaderBytes: maxAnswer,
 			MaxIdleConnsPerHost:    100,
 			IdleConnTimeout:        time.Minute,
-			TLSHandshakeTimeout:    zoomTimeout, // Timeout ends only the wait for it
+			// The client's Timeout ends only the wait for these two.
+			DialContext:         (&net.Dialer{Timeout: zoomTimeout}).DialContext,
+			TLSHandshakeTimeout: zoomTimeout,
 		},
 	}}
 }
@@ -102,9 +104,9 @@ func (z *zoom) call(ctx context.Context, method, endpoint string, header http.He
 	}
 	req.Header = header
 	// Zoom may close an idle connection just as a request goes out on it. net/http then
-	// sends a GET once more on another one, but a POST only if it is called idempotent,
-	// since the first may have arrived. Ours may go twice: a code works once. The key says
-	// so to net/http, and without a value is not sent. In HTTP/2 neither goes twice if the
+	// sends a GET again on the next connection, but a POST only if it is called idempotent,
+	// since the first may have arrived. Ours may go again: a code works once. The key says
+	// so to net/http, and without a value is not sent. In HTTP/2 neither goes again if the
 	// connection just breaks.
 	header["Idempotency-Key"] = nil
 	res, err := z.client.Do(req)

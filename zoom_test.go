@@ -490,7 +490,9 @@ func TestSpeaksHTTP1(t *testing.T) {
 	w.app.zoom.zoomURL, w.app.zoom.zoomAPIURL = zoom.URL, zoom.URL
 	roots := x509.NewCertPool()
 	roots.AddCert(zoom.Certificate())
-	w.app.zoom.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport := w.app.zoom.client.Transport.(*http.Transport)
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	transport.ForceAttemptHTTP2 = true // which a TLSClientConfig would else prevent
 	b := w.newBrowser(t)
 	signedIn(t, b.get(b.callback("c")))
 	for range 2 {
