@@ -75,7 +75,7 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(statuses[name])
 	w.Write(page.Bytes())
-	a.log.Println(r.Method, r.URL.EscapedPath(), statuses[name], time.Since(begin).Round(time.Microsecond))
+	a.log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), statuses[name], time.Since(begin).Round(time.Microsecond))
 }
 
 // route answers a request: GET / starts a sign-in, or finishes one if it is a callback of

@@ -771,8 +771,9 @@ func TestLog(t *testing.T) {
 	b.visit(local)
 	b.get(local + "/favicon.ico?code=c")
 	b.get(local + "/a%0Ab")
+	b.do(strings.Repeat("M", 99), local+"/"+strings.Repeat("p", 9999), nil)
 	lines := strings.Split(strings.TrimSpace(w.log.String()), "\n")
-	want := []string{`^GET / 302 \S+$`, `^GET / 200 \S+$`, `^GET /favicon.ico 404 \S+$`, `^GET /a%0Ab 404 \S+$`}
+	want := []string{`^GET / 302 \S+$`, `^GET / 200 \S+$`, `^GET /favicon.ico 404 \S+$`, `^GET /a%0Ab 404 \S+$`, `^M{20} /p{199} 404 \S+$`}
 	if len(lines) != len(want) {
 		t.Fatalf("got %d lines, want %d: %q", len(lines), len(want), lines)
 	}
