@@ -159,7 +159,7 @@ func (a *app) callback(header http.Header, r *http.Request, query url.Values) (s
 	return a.start(header, r, "."+strconv.FormatInt(time.Now().Unix(), 10), "."+state)
 }
 
-// finish signs the user in and shows the profile, or the page for what Zoom has against it.
+// finish signs the user in and shows the profile, or the page that tells why it failed.
 func (a *app) finish(header http.Header, r *http.Request, code, verifier string) (string, any) {
 	user, failure := a.zoom.signIn(r.Context(), code, verifier)
 	if failure == nil {
@@ -171,9 +171,9 @@ func (a *app) finish(header http.Header, r *http.Request, code, verifier string)
 }
 
 // signIns gives what the names of our cookies begin with under the request's host, and those
-// that the browser sent. With an https redirect URL they are of the kind that no other host
-// can set (RFC 6265bis 4.1.3.2), whatever name the server is called by, but for the names of
-// this machine: a browser may be here, or a tunnel that puts them into Host.
+// that the browser sent. With an https redirect URL no other host can set them (RFC 6265bis
+// 4.1.3.2), by whatever name the server is reached; except as localhost, which is a browser on
+// this machine, or a tunnel that rewrites Host.
 func (a *app) signIns(r *http.Request) (prefix string, cookies []*http.Cookie) {
 	prefix = "zoom-oauth-"
 	site := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(a.zoom.redirectURL), "/"), ":443")
