@@ -250,11 +250,14 @@ func isPage(t testing.TB, p page, status int, title string) {
 	isHTML(t, p)
 }
 
-// isHTML fails the test unless p says that it is HTML.
+// isHTML fails the test unless p is HTML and says so.
 func isHTML(t testing.TB, p page) {
 	t.Helper()
 	if got := p.header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		t.Errorf("%q has the Content-Type %q, want text/html; charset=utf-8", p.title(), got)
+	}
+	if !strings.HasPrefix(p.body, "<!DOCTYPE html>\n<html lang=") {
+		t.Errorf("%q begins with %.40q, want a doctype", p.title(), p.body)
 	}
 }
 
@@ -321,6 +324,16 @@ func TestStart(t *testing.T) {
 				t.Errorf("%q is no code verifier", cookie.Value)
 			}
 		})
+	}
+}
+
+// TestStartBehindTLSOnThisMachine has an https redirect URL on localhost.
+func TestStartBehindTLSOnThisMachine(t *testing.T) {
+	w := newWorld(t, "https://localhost:8443")
+	rec := httptest.NewRecorder()
+	w.app.ServeHTTP(rec, httptest.NewRequest("GET", "https://localhost:8443/", nil))
+	if cookie := rec.Result().Cookies()[0]; !strings.HasPrefix(cookie.Name, "__Host-zoom-oauth-") || !cookie.Secure {
+		t.Errorf("got %s, want a Secure cookie with the prefix __Host-", cookie)
 	}
 }
 
