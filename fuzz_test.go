@@ -38,12 +38,10 @@ func FuzzRoot(f *testing.F) {
 	app := newApp(config{clientID: "id", clientSecret: "secret", redirectURL: local, zoomURL: "http://zoom", zoomAPIURL: "http://api"},
 		log.New(io.Discard, "", 0))
 	app.zoom.client.Transport = roundTripper(func(r *http.Request) *http.Response {
-		answer := goodProfile
 		if r.URL.Path == "/oauth/token" {
 			exchanges++
-			answer = goodToken
 		}
-		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(answer))}
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(goodAnswers[r.URL.Path]))}
 	})
 
 	// What the pages hold anyway may be in the query too.

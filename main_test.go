@@ -406,12 +406,7 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 	t.Helper()
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
-	for path, answer := range goodAnswers {
-		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
-			time.Sleep(delay)
-			return answers(200, answer)(c, r, body)
-		})
-	}
+	u.slowDown(delay)
 	cmd := program(t, map[string]string{"clientID": "id", "clientSecret": "SECRET", "redirectURL": "http://localhost:8000",
 		"address": "localhost:0", "zoomURL": u.url, "zoomAPIURL": u.url})
 	out, err := cmd.StdoutPipe()

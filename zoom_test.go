@@ -96,6 +96,16 @@ func (u *upstream) set(path string, b behaviour) {
 	u.behaviours[path] = b
 }
 
+// slowDown has every endpoint answer well, but only after a while.
+func (u *upstream) slowDown(delay time.Duration) {
+	for path, answer := range goodAnswers {
+		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
+			time.Sleep(delay)
+			return answers(200, answer)(c, r, body)
+		})
+	}
+}
+
 // answers is an answer as HTTP has it, with more header lines if need be.
 func answers(status int, body string, header ...string) behaviour {
 	return func(c net.Conn, _ *http.Request, _ string) bool {
@@ -595,12 +605,7 @@ func TestMeanings(t *testing.T) {
 func TestManySignInsAtOnce(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
-	for path, answer := range goodAnswers {
-		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
-			time.Sleep(200 * time.Millisecond)
-			return answers(200, answer)(c, r, body)
-		})
-	}
+	u.slowDown(200 * time.Millisecond)
 	var done sync.WaitGroup
 	var failures atomic.Int64
 	for range 1000 {
