@@ -546,8 +546,9 @@ func TestConnectionsAreKept(t *testing.T) {
 			done.Go(func() { pages <- b.get(callback) })
 		}
 		done.Wait()
-		for range atOnce {
-			signedIn(t, <-pages)
+		close(pages)
+		for p := range pages {
+			signedIn(t, p)
 		}
 	}
 	if n := u.connections.Load(); n != atOnce {
