@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"html/template"
+	"io"
 	"log"
 	"maps"
 	"net/http"
-	"net/url"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -18,177 +16,257 @@ import (
 	"zoom-oauth/templates"
 )
 
-const signInLifetime = 10 * time.Minute // from the redirect to Zoom to its callback
-const maxSignIns = 10                   // cookies of ours in one browser
+const (
+	signInLifetime = 10 * time.Minute // of the cookie, from the redirect to Zoom to the callback
+	maxSignIns     = 10               // cookies in one browser
+	maxSecondTries = 3                // begun by callbacks without a state
 
-// ourState is the form of a state: random, and if the sign-in started over, when it did, in
-// Unix seconds.
-var ourState = regexp.MustCompile(`^[A-Z2-7]{26,64}(\.[0-9]{1,12})?$`)
+	// firstTry and secondTry are what a state begins with.
+	firstTry  = ""
+	secondTry = "again-"
+)
 
-// statuses gives each page of the app its status: for an error, 5xx where the settings or Zoom
-// are at fault, else 4xx.
-var statuses = map[string]int{
-	"ok": 200, "profile": 200, "start": 302, "malformed": 400, "nostate": 400, "nocookie": 400, "code": 400, "revoked": 400,
-	"declined": 403, "prefetch": 403, "admin": 403, "notfound": 404, "method": 405,
-	"credentials": 500, "redirect": 500, "scope": 500, "disabled": 500, "upstream": 502, "ratelimit": 503, "timeout": 504,
-}
-
-// app is the web server's handler. It stores nothing: what a sign-in needs between the
-// redirect to Zoom and the callback is in a cookie that is named after the state. Its value
-// is the code verifier; when the sign-in started over, a dot and the state it replaces
-// follow (which may be empty); after the callback it is "used" until it runs out.
+// app is the web server's handler. It stores nothing: what a sign-in needs between the redirect
+// to Zoom and the callback is in a cookie in the browser.
 type app struct {
 	zoom    *zoom
 	pages   *template.Template
 	headers http.Header // of every answer
 	log     *log.Logger
+	cookie  http.Cookie // what those of all sign-ins have in common; Name is a prefix
 }
 
-// newApp gives the handler for the settings c. It panics if templates/ doesn't parse. A page's
-// Content-Type is net/http's: it knows HTML by the <!DOCTYPE html> at its start.
-func newApp(c config, log *log.Logger) *app {
-	// https://developers.zoom.us/docs/build-flow/security/owasp/
-	headers := http.Header{
-		"Content-Security-Policy":    {templates.SecurityPolicy("'none'")},
-		"Strict-Transport-Security":  {"max-age=31536000"},
-		"X-Content-Type-Options":     {"nosniff"},
-		"Referrer-Policy":            {"no-referrer"},
-		"Cross-Origin-Opener-Policy": {"same-origin"},
-		"Cache-Control":              {"no-store"},
+// newApp returns a handler that signs visitors in with z and shows pages.
+func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
+	a := &app{
+		zoom:  z,
+		pages: pages,
+		// https://developers.zoom.us/docs/build-flow/security/owasp/ wants the first four.
+		headers: http.Header{
+			"Strict-Transport-Security":  {"max-age=31536000"},
+			"X-Content-Type-Options":     {"nosniff"},
+			"Content-Security-Policy":    {templates.SecurityPolicy("'none'")},
+			"Referrer-Policy":            {"no-referrer"},
+			"Cross-Origin-Opener-Policy": {"same-origin"},
+			"Cache-Control":              {"no-store"},
+		},
+		log:    logger,
+		cookie: http.Cookie{Name: "zoom-oauth-", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode},
 	}
-	return &app{newZoom(c), templates.Parse(c.demo), headers, log}
+	if strings.HasPrefix(z.redirectURL, "https:") {
+		a.cookie.Name = "__Host-zoom-oauth-" // no other host can set it (RFC 6265bis 4.1.3.2)
+		a.cookie.Secure = true
+	}
+	return a
+}
+
+// ServeHTTP answers a request and logs it in one line, without its query.
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	maps.Copy(w.Header(), a.headers)
+	recorder := &statusRecorder{w, http.StatusOK}
+	a.route(recorder, r)
+	took := time.Since(begin).Round(time.Microsecond)
+	a.log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), recorder.status, took)
+}
+
+// statusRecorder is a ResponseWriter that remembers the status.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (s *statusRecorder) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// route passes GET / on to root and answers everything else itself.
+func (a *app) route(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path != "/" && r.URL.Path != "/healthz":
+		a.show(w, http.StatusNotFound, "notfound", nil)
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		a.show(w, http.StatusMethodNotAllowed, "method", nil)
+	case r.URL.Path == "/healthz":
+		io.WriteString(w, "ok")
+	default:
+		a.root(w, r)
+	}
+}
+
+// root starts a sign-in, or goes on with one when Zoom sends the browser back (RFC 6749 4.1.2).
+//
+// A code is exchanged only in the browser that asked for it, which holds the cookie of its state
+// (RFC 6749 10.12). Any other code starts a second try, which needs no click, since the user has
+// just allowed the app: the sign-in began under another host name or in Zoom's Marketplace, is
+// over (a reload), or is somebody else's. A second try that fails in the same way ends on a page.
+func (a *app) root(w http.ResponseWriter, r *http.Request) {
+	query := r.URL.Query()
+	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
+	signIns := a.signIns(r)
+	verifier := signIns.verifier(state)
+	switch {
+	case code == "" && errorCode == "":
+		a.start(w, r, firstTry)
+	case errorCode != "" && verifier != "":
+		a.removeCookie(w, state)
+		a.show(w, http.StatusForbidden, "declined", query)
+	case errorCode != "":
+		a.show(w, http.StatusForbidden, "declined", nil) // anyone may have written the query
+	case verifier != "":
+		a.removeCookie(w, state)
+		a.finish(w, r, code, verifier)
+	case strings.HasPrefix(state, secondTry):
+		a.show(w, http.StatusBadRequest, "lost", nil)
+	case !isState(state) && signIns.secondTries() >= maxSecondTries:
+		a.show(w, http.StatusBadRequest, "lost", nil)
+	default:
+		a.start(w, r, secondTry)
+	}
+}
+
+// start sends the browser to Zoom with a new state (RFC 6749 10.12), which begins with try, and
+// a new code challenge (RFC 7636 4.2). It leaves the code verifier in a cookie.
+func (a *app) start(w http.ResponseWriter, r *http.Request, try string) {
+	for signIns := a.signIns(r); len(signIns) >= maxSignIns; signIns = signIns[1:] {
+		a.removeCookie(w, signIns[0].state)
+	}
+	state, verifier := try+rand.Text(), rand.Text()+rand.Text()
+	a.setCookie(w, state, verifier, signInLifetime)
+	w.Header().Set("Location", a.zoom.authorizeURL(state, verifier))
+	w.WriteHeader(http.StatusFound)
+}
+
+// profile is what the page "profile" shows.
+type profile struct {
+	User  user
+	Scope string // that the user granted
+}
+
+// finish exchanges the code, asks Zoom who the user is, and shows the profile.
+func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier string) {
+	token, err := a.zoom.exchange(r.Context(), code, verifier)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	var me user
+	if err := a.zoom.get(r.Context(), token, "/v2/users/me", &me); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.show(w, http.StatusOK, "profile", profile{me, token.Scope})
+}
+
+// problemStatus has the status of the page for each problem, which is called like the problem:
+// 5xx if the settings or Zoom are at fault, else 4xx.
+var problemStatus = map[problem]int{
+	badCode:        http.StatusBadRequest,
+	revokedToken:   http.StatusBadRequest,
+	unapprovedApp:  http.StatusForbidden,
+	badCredentials: http.StatusInternalServerError,
+	badRedirect:    http.StatusInternalServerError,
+	missingScope:   http.StatusInternalServerError,
+	disabledApp:    http.StatusInternalServerError,
+	noConnection:   http.StatusBadGateway,
+	badAnswer:      http.StatusBadGateway,
+	rateLimit:      http.StatusServiceUnavailable,
+	timeout:        http.StatusGatewayTimeout,
+}
+
+// statusVisitorLeft is nginx's status for a request whose client is gone. Only the log has it.
+const statusVisitorLeft = 499
+
+// fail logs why a call to Zoom failed, and shows the page that says what to do about it.
+func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil { // the visitor left, which also ended the call
+		w.WriteHeader(statusVisitorLeft)
+		return
+	}
+	failure := &zoomError{problem: badAnswer}
+	errors.As(err, &failure)
+	a.log.Println(err)
+	if failure.RetryAfter != "" {
+		w.Header().Set("Retry-After", failure.RetryAfter)
+	}
+	a.show(w, problemStatus[failure.problem], string(failure.problem), failure)
 }
 
 // buffers are reused from page to page.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// ServeHTTP answers one request and logs it in one line, without its query.
-func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin, header := time.Now(), w.Header()
-	maps.Copy(header, a.headers)
-	name, data := a.route(header, r)
-	page := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(page)
-	page.Reset()
-	if err := a.pages.ExecuteTemplate(page, name, data); err != nil {
-		panic(err) // a fault of templates/, which are tested with the program
+// show answers with a page. It panics if the page can't be rendered with data, which would be a
+// fault of templates/.
+func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
+	body := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(body)
+	body.Reset()
+	if err := a.pages.ExecuteTemplate(body, page, data); err != nil {
+		panic(err)
 	}
-	w.WriteHeader(statuses[name])
-	w.Write(page.Bytes())
-	a.log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), statuses[name], time.Since(begin).Round(time.Microsecond))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(body.Bytes())
 }
 
-// route answers a request: GET / starts a sign-in, or finishes one if it is a callback of
-// Zoom's; nothing else does. It gives the name of a page and what to fill it with, and sets
-// the headers that go with it.
-func (a *app) route(header http.Header, r *http.Request) (string, any) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	switch {
-	case r.URL.Path != "/" && r.URL.Path != "/healthz":
-		return "notfound", nil
-	case r.Method != http.MethodGet:
-		header.Set("Allow", http.MethodGet)
-		return "method", nil
-	case r.URL.Path == "/healthz":
-		return "ok", nil
-	case strings.Contains(r.Header.Get("Sec-Purpose")+r.Header.Get("Purpose"), "prefetch"):
-		return "prefetch", nil // nobody has asked for a sign-in yet
-	case err != nil || max(len(query["code"]), len(query["state"]), len(query["error"])) > 1: // RFC 6749 3.1
-		return "malformed", nil
-	case query.Has("code") || query.Has("state") || query.Has("error"):
-		return a.callback(header, r, query)
-	}
-	return a.start(header, r, "", "")
-}
+// signIn is a sign-in under way. Its cookie is named after its state, and has the verifier for
+// a value.
+type signIn struct{ state, verifier string }
 
-// start sends the browser to Zoom with a new state (RFC 6749 10.12) and code challenge (RFC
-// 7636 4.2), and leaves it the verifier in a cookie. The marks are empty unless it starts over.
-func (a *app) start(header http.Header, r *http.Request, stateMark, cookieMark string) (string, any) {
-	prefix, cookies := a.signIns(r)
-	for ; len(cookies) >= maxSignIns; cookies = cookies[1:] { // the oldest comes first (RFC 6265 5.4)
-		keep(header, cookies[0].Name, "", -time.Second)
-	}
-	state, verifier := rand.Text()+stateMark, rand.Text()+rand.Text()
-	keep(header, prefix+state, verifier+cookieMark, signInLifetime)
-	header.Set("Location", a.zoom.authorize(state, verifier))
-	return "start", nil
-}
+// signIns are those under way in one browser, the oldest first (RFC 6265 5.4).
+type signIns []signIn
 
-// callback answers Zoom's redirect (RFC 6749 4.1.2). A code is exchanged only in the browser
-// that asked for it, which holds the cookie of its state (10.12); the answer marks it used.
-func (a *app) callback(header http.Header, r *http.Request, query url.Values) (string, any) {
-	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
-	if !ourState.MatchString(state) {
-		state = "" // none that we gave
-	}
-	prefix, cookies := a.signIns(r)
-	kept, repeated, restarts := "", "", 0
-	for _, c := range cookies {
-		verifier, replaced, restarted := strings.Cut(c.Value, ".")
-		if c.Name == prefix+state {
-			kept = verifier
-		} else if restarted {
-			if restarts++; replaced == state || restarts == maxSignIns/2 {
-				repeated = c.Name
-			}
+// signIns returns the sign-ins of the browser that sent a request.
+func (a *app) signIns(r *http.Request) (all signIns) {
+	for _, c := range r.Cookies() {
+		state, ok := strings.CutPrefix(c.Name, a.cookie.Name)
+		if ok && c.Value != "" && isState(state) {
+			all = append(all, signIn{state, c.Value})
 		}
 	}
-	own := kept != "" && kept != "used"
-	if own {
-		keep(header, prefix+state, "used", signInLifetime)
-	}
-	_, mark, _ := strings.Cut(state, ".")
-	since, _ := strconv.ParseInt(mark, 10, 64)
-	switch {
-	case own && errorCode != "":
-		return "declined", query
-	case own && code != "":
-		return a.finish(header, r, code, kept)
-	case own:
-		return "malformed", nil
-	case errorCode != "":
-		return "declined", nil // anyone may have written the query
-	case repeated != "": // after starting over, the cookie came back but not its state
-		keep(header, repeated, "used", signInLifetime) // so that the next try may start over
-		return "nostate", nil
-	case kept == "" && time.Since(time.Unix(since, 0)) < signInLifetime: // or the state but not its cookie
-		return "nocookie", nil
-	}
-	// The sign-in began under another host name, or in Zoom's Marketplace, or it is over (a
-	// reload), or it is somebody else's. It starts over.
-	return a.start(header, r, "."+strconv.FormatInt(time.Now().Unix(), 10), "."+state)
+	return all
 }
 
-// finish signs the user in and shows the profile, or the page that tells why it failed.
-func (a *app) finish(header http.Header, r *http.Request, code, verifier string) (string, any) {
-	user, failure := a.zoom.signIn(r.Context(), code, verifier)
-	if failure == nil {
-		return "profile", user
+// verifier returns the code verifier of the sign-in with this state, or "" without one.
+func (all signIns) verifier(state string) string {
+	for _, s := range all {
+		if s.state == state {
+			return s.verifier
+		}
 	}
-	a.log.Println(failure)
-	header["Retry-After"] = failure.RetryAfter
-	return failure.kind, failure
+	return ""
 }
 
-// signIns gives what the names of our cookies begin with under the request's host, and those
-// that the browser sent. With an https redirect URL no other host can set them (RFC 6265bis
-// 4.1.3.2), by whatever name the server is reached; except as localhost, which is a browser on
-// this machine, or a tunnel that rewrites Host.
-func (a *app) signIns(r *http.Request) (prefix string, cookies []*http.Cookie) {
-	prefix = "zoom-oauth-"
-	site := strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(a.zoom.redirectURL), "/"), ":443")
-	if strings.EqualFold("https://"+r.Host, site) || strings.HasPrefix(site, "https:") && !isOrigin("http://"+r.Host) {
-		prefix = "__Host-" + prefix
+// secondTries returns how many are second tries.
+func (all signIns) secondTries() (n int) {
+	for _, s := range all {
+		if strings.HasPrefix(s.state, secondTry) {
+			n++
+		}
 	}
-	return prefix, slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool {
-		return !strings.HasPrefix(c.Name, prefix) || !ourState.MatchString(c.Name[len(prefix):])
-	})
+	return n
 }
 
-// keep sets a cookie in the browser, or removes it if its lifetime is negative.
-func keep(header http.Header, name, value string, lifetime time.Duration) {
-	header.Add("Set-Cookie", (&http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: int(lifetime.Seconds()), HttpOnly: true,
-		Secure: strings.HasPrefix(name, "__Host-"), SameSite: http.SameSiteLaxMode,
-	}).String())
+// isState reports whether s has the form of a state of ours.
+func isState(s string) bool {
+	const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // rand.Text returns at least 26 of these
+	random := strings.TrimPrefix(s, secondTry)
+	return len(random) >= 26 && strings.Trim(random, base32) == ""
+}
+
+// setCookie sets the cookie of the sign-in with this state.
+func (a *app) setCookie(w http.ResponseWriter, state, verifier string, lifetime time.Duration) {
+	cookie := a.cookie
+	cookie.Name += state
+	cookie.Value = verifier
+	cookie.MaxAge = int(lifetime.Seconds())
+	http.SetCookie(w, &cookie)
+}
+
+// removeCookie removes the cookie of the sign-in with this state.
+func (a *app) removeCookie(w http.ResponseWriter, state string) {
+	a.setCookie(w, state, "", -time.Second)
 }

@@ -27,407 +27,450 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// program gives a process of the program in an empty folder, with these settings in its
-// environment and no others.
-func program(t *testing.T, settings map[string]string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"BE_THE_PROGRAM=1", "GOCOVERDIR=" + cmd.Dir}
-	for name, value := range settings {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	return cmd
+// goodEnv is a .env in which nothing is wrong.
+const goodEnv = "clientID=id\nclientSecret=SECRET\nredirectURL=https://abc.ngrok-free.app\naddress=localhost:0\n"
+
+// program is the program as users run it: in a folder of its own, with these lines in .env if it
+// isn't "", and with these settings in its environment and no others.
+type program struct {
+	*exec.Cmd
+	stdout, stderr output
 }
 
-// emptyPlace moves the test to a folder with this .env, if it is not empty, and without the
-// program's settings in the environment.
-func emptyPlace(t *testing.T, env string) {
+// newProgram returns a program that doesn't run yet.
+func newProgram(t *testing.T, env string, environment []string, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.Command(os.Args[0], args...)}
+	p.Dir = t.TempDir()
+	p.Env = append([]string{"BE_THE_PROGRAM=1", "GOCOVERDIR=" + p.Dir}, environment...)
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	if env != "" {
+		if err := os.WriteFile(filepath.Join(p.Dir, ".env"), []byte(env), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// begin starts the program, and returns the URL that it says to open.
+func (p *program) begin(t *testing.T) string {
+	t.Helper()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	return openURL(t, &p.stdout)
+}
+
+// openURL waits for the start message and returns the URL in it.
+func openURL(t *testing.T, out *output) string {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^  Open +(\S+)\n(?s:.*)^  Stop`)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if m := line.FindStringSubmatch(out.String()); m != nil {
+			return m[1]
+		}
+	}
+	t.Fatalf("got %q, want a start message", out)
+	return ""
+}
+
+// inPlace moves the test to a folder of its own with this .env, and without the program's
+// settings in the environment.
+func inPlace(t *testing.T, env string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
-	for _, name := range []string{"clientID", "clientSecret", "redirectURL", "address", "zoomURL", "zoomAPIURL"} {
-		t.Setenv(name, "") // so that it is put back
-		os.Unsetenv(name)
+	for _, s := range knownSettings {
+		t.Setenv(s.name, "") // so that it is put back
+		os.Unsetenv(s.name)
 	}
-	if env != "" {
-		if err := os.WriteFile(".env", []byte(env), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(".env", []byte(env), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
-const good = "clientID=id\nclientSecret=SECRET\nredirectURL=https://abc.ngrok.app\naddress=localhost:0\n"
-
+// TestSettings has ways to write a .env, all of which mean the same.
 func TestSettings(t *testing.T) {
-	usual := config{clientID: "id", clientSecret: "SECRET", redirectURL: "https://abc.ngrok.app",
-		zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}
-	for name, c := range map[string]struct {
-		env         string
-		environment map[string]string
-		want        config
-	}{
-		"in .env":           {good, nil, usual},
-		"Windows line ends": {strings.ReplaceAll(good, "\n", "\r\n"), nil, usual},
-		"byte order mark":   {"\ufeff" + good, nil, usual},
-		"quotes":            {"clientID=\"id\"\nclientSecret='SECRET'\nredirectURL=\"https://abc.ngrok.app\"\naddress=localhost:0\n", nil, usual},
-		"export":            {"export clientID=id\nexport clientSecret=SECRET\nexport redirectURL=https://abc.ngrok.app\nexport address=localhost:0\n", nil, usual},
-		"comments":          {"# mine\nclientID=id # the id\n\n  # more\nclientSecret=SECRET\t# keep it\nredirectURL=https://abc.ngrok.app\naddress=localhost:0", nil, usual},
-		"stray spaces":      {"  clientID = id  \n\tclientSecret= SECRET\t\nredirectURL =https://abc.ngrok.app \naddress= localhost:0 \n", nil, usual},
-		"space in quotes":   {strings.Replace(good, "=id", "=\" id \"", 1), nil, usual},
-		"the environment wins": {good, map[string]string{"clientID": "other"}, config{clientID: "other", clientSecret: "SECRET",
-			redirectURL: "https://abc.ngrok.app", zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}},
-		"no .env at all": {"", map[string]string{"clientID": "id", "clientSecret": "SECRET", "redirectURL": "https://abc.ngrok.app", "address": "localhost:0"}, usual},
-		"Zoom elsewhere": {good + "zoomURL=https://zoomgov.com/\nzoomAPIURL=http://127.0.0.1:9", nil, config{clientID: "id", clientSecret: "SECRET",
-			redirectURL: "https://abc.ngrok.app", zoomURL: "https://zoomgov.com", zoomAPIURL: "http://127.0.0.1:9"}},
-		"a slash behind the redirect URL": {strings.Replace(good, "ngrok.app", "ngrok.app/", 1), nil, config{clientID: "id", clientSecret: "SECRET",
-			redirectURL: "https://abc.ngrok.app/", zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}},
-		"any host": {strings.Replace(good, "localhost:0", ":0", 1), nil, usual},
-		"http on this machine": {strings.Replace(good, "https://abc.ngrok.app", "http://[::1]:8000", 1), nil, config{clientID: "id", clientSecret: "SECRET",
-			redirectURL: "http://[::1]:8000", zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us"}},
-		"optional ones left blank": {good + "zoomURL=\nzoomAPIURL=\n", nil, usual},
-	} {
-		t.Run(name, func(t *testing.T) {
-			emptyPlace(t, c.env)
-			for name, value := range c.environment {
-				t.Setenv(name, value)
-			}
-			got, listener, err := configure(t.Context(), false)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-			if !regexp.MustCompile(`^localhost:[1-9]\d+$`).MatchString(got.address) {
-				t.Errorf("address: got %q", got.address)
-			}
-			got.address = ""
-			if got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-		})
-	}
-}
-
-func TestBadSettings(t *testing.T) {
-	taken, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	with := func(name, value string) string {
-		return regexp.MustCompile("(?m)^"+name+"=.*$").ReplaceAllLiteralString(good+"zoomURL=\nzoomAPIURL=\n", name+"="+value)
-	}
-	for name, c := range map[string]struct {
-		env  string
-		want []string // the settings that the error names, each on a line with advice
-	}{
-		"nothing":                    {"address=localhost:0", []string{"clientID", "clientSecret", "redirectURL"}},
-		"the example as it comes":    {"clientID=\nclientSecret=\nredirectURL=\naddress=localhost:0", []string{"clientID", "clientSecret", "redirectURL"}},
-		"nothing but a comment":      {with("clientSecret", "  # SECRET"), []string{"clientSecret"}},
-		"a comment for a value":      {with("clientSecret", "#SECRET"), []string{"clientSecret"}},
-		"a host that is not ASCII":   {with("redirectURL", "https://büro.example"), []string{"redirectURL"}},
-		"a colon without a port":     {with("redirectURL", "https://abc.ngrok.app:"), []string{"redirectURL"}},
-		"nothing but spaces":         {with("clientID", `"   "`), []string{"clientID"}},
-		"a secret of two lines":      {with("clientSecret", `"SECRET\nSECRET"`), []string{"clientSecret"}},
-		"an id with a control byte":  {with("clientID", "SECRET\x07"), []string{"clientID"}},
-		"no URL":                     {with("redirectURL", "SECRET"), []string{"redirectURL"}},
-		"no scheme":                  {with("redirectURL", "abc.ngrok.app"), []string{"redirectURL"}},
-		"no host":                    {with("redirectURL", "https://"), []string{"redirectURL"}},
-		"only a port":                {with("redirectURL", "https://:8000"), []string{"redirectURL"}},
-		"http":                       {with("redirectURL", "http://abc.ngrok.app"), []string{"redirectURL"}},
-		"http on another machine":    {with("redirectURL", "http://192.168.0.1:8000"), []string{"redirectURL"}},
-		"another scheme":             {with("redirectURL", "ftp://abc.ngrok.app"), []string{"redirectURL"}},
-		"a path":                     {with("redirectURL", "https://abc.ngrok.app/callback"), []string{"redirectURL"}},
-		"two slashes":                {with("redirectURL", "https://abc.ngrok.app//"), []string{"redirectURL"}},
-		"a query":                    {with("redirectURL", "https://abc.ngrok.app?SECRET=1"), []string{"redirectURL"}},
-		"an empty query":             {with("redirectURL", "https://abc.ngrok.app/?"), []string{"redirectURL"}},
-		"a fragment":                 {with("redirectURL", `"https://abc.ngrok.app#SECRET"`), []string{"redirectURL"}},
-		"a user":                     {with("redirectURL", "https://me:SECRET@abc.ngrok.app"), []string{"redirectURL"}},
-		"bad escape":                 {with("redirectURL", "https://abc%zz"), []string{"redirectURL"}},
-		"Zoom over http":             {with("zoomURL", "http://zoom.us"), []string{"zoomURL"}},
-		"Zoom's API without a host":  {with("zoomAPIURL", "api.zoom.us/v2"), []string{"zoomAPIURL"}},
-		"an address without a port":  {with("address", "localhost"), []string{"address"}},
-		"an address that is no port": {with("address", "localhost:http:1"), []string{"address"}},
-		"a port that is too high":    {with("address", "localhost:70000"), []string{"address"}},
-		"a port that is taken":       {with("address", taken.Addr().String()), []string{"address"}},
-		"everything": {"redirectURL=SECRET\naddress=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET",
-			[]string{"address", "clientID", "clientSecret", "redirectURL", "zoomURL", "zoomAPIURL"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			emptyPlace(t, c.env)
-			err := run(t.Context(), false, io.Discard)
-			if err == nil {
-				t.Fatal("the program ran")
-			}
-			var named []string
-			for _, m := range regexp.MustCompile(`(?m)^  (\w+) +\w.{20,}$`).FindAllStringSubmatch(err.Error(), -1) {
-				named = append(named, m[1])
-			}
-			if fmt.Sprint(named) != fmt.Sprint(c.want) {
-				t.Errorf("the error names %v, want %v: %v", named, c.want, err)
-			}
-			if strings.Contains(err.Error(), "SECRET") {
-				t.Errorf("the error shows a value: %v", err)
-			}
-		})
-	}
-}
-
-// TestDemoSaysWhereToSetTheAddress has a demo whose port is taken, and which reads no .env.
-func TestDemoSaysWhereToSetTheAddress(t *testing.T) {
-	taken, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	emptyPlace(t, "clientID=")
-	t.Setenv("address", taken.Addr().String())
-	err = run(t.Context(), true, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "or in the environment (a demo reads only that)") || !strings.Contains(err.Error(), "  address  ") {
-		t.Errorf("got %v, want an error about address that says where to set it", err)
-	}
-}
-
-// TestBlankEnvironmentWins has a variable that is set, but to nothing.
-func TestBlankEnvironmentWins(t *testing.T) {
-	emptyPlace(t, good)
-	t.Setenv("clientID", "")
-	if err := run(t.Context(), false, io.Discard); err == nil || !strings.Contains(err.Error(), "clientID") {
-		t.Errorf("got %v, want an error about clientID", err)
-	}
-}
-
-func TestDefaultAddress(t *testing.T) {
-	emptyPlace(t, strings.Replace(good, "address=", "#address=", 1))
-	c, listener, err := configure(t.Context(), false)
-	if err != nil { // another program has the port, or something is wrong with another setting
-		if !strings.Contains(err.Error(), "  address  ") || strings.Count(err.Error(), "\n") != 2 {
-			t.Error(err)
-		}
-		return
-	}
-	defer listener.Close()
-	if c.address != "localhost:8000" {
-		t.Errorf("got %s, want localhost:8000", c.address)
-	}
-}
-
-func TestMalformedEnv(t *testing.T) {
+	want := settings{"localhost:0", zoomConfig{
+		clientID: "id", clientSecret: "SECRET", redirectURL: "https://abc.ngrok-free.app",
+		browserURL: "https://zoom.us", zoomURL: "https://zoom.us", apiURL: "https://api.zoom.us",
+	}}
 	for name, env := range map[string]string{
-		"a quote that is not closed":     "clientSecret=\"SECRET\n",
-		"a single quote too":             "clientSecret='SECRET",
-		"a line without =":               "clientID=id\nSECRET\nredirectURL=x\n",
-		"a name with a bad letter":       "client-secret=SECRET\n",
-		"a quote closed on another line": "clientID=\"id\nclientSecret=\"SECRET\"\n",
-		"UTF-16":                         "\xff\xfec\x00l\x00i\x00e\x00n\x00t\x00I\x00D\x00=\x00S\x00E\x00C\x00R\x00E\x00T\x00",
-		"JSON":                           `{"clientSecret":"SECRET"}`,
-		"PowerShell":                     "$env:clientSecret = SECRET",
+		"plain":                    goodEnv,
+		"Windows line ends":        strings.ReplaceAll(goodEnv, "\n", "\r\n"),
+		"byte order mark":          "\ufeff" + goodEnv,
+		"no end of line":           strings.TrimSpace(goodEnv),
+		"quotes":                   strings.NewReplacer("=id", `="id"`, "SECRET", "'SECRET'").Replace(goodEnv),
+		"export":                   "export " + strings.ReplaceAll(strings.TrimSpace(goodEnv), "\n", "\nexport "),
+		"comments":                 "# mine\n" + strings.NewReplacer("id\n", "id # the id\n\n  # more\n").Replace(goodEnv),
+		"stray spaces":             strings.NewReplacer("=", " = ", "\n", "\t\n ").Replace(goodEnv),
+		"spaces in quotes":         strings.Replace(goodEnv, "=id", `=" id "`, 1),
+		"optional ones left blank": goodEnv + "zoomURL=\nzoomAPIURL=\n",
+		"slashes behind Zoom":      goodEnv + "zoomURL=https://zoom.us/\nzoomAPIURL=https://api.zoom.us/\n",
+		"names of other programs":  goodEnv + "CLIENT_ID=x\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			emptyPlace(t, env)
-			err := run(t.Context(), false, io.Discard)
-			if err == nil || !strings.Contains(err.Error(), ".env") {
-				t.Errorf("got %v, want an error about .env", err)
-			}
-			if strings.Contains(fmt.Sprint(err), "SECRET") || strings.Contains(fmt.Sprint(err), "S\x00E") {
-				t.Errorf("the error shows the file: %v", err)
+			inPlace(t, env)
+			if got, err := readSettings(false); err != nil || got != want {
+				t.Errorf("got %+v (%v), want %+v", got, err, want)
 			}
 		})
 	}
-	t.Run("a folder", func(t *testing.T) {
-		emptyPlace(t, "")
-		if err := os.Mkdir(".env", 0o700); err != nil {
-			t.Fatal(err)
+	t.Run("the environment wins", func(t *testing.T) {
+		inPlace(t, goodEnv)
+		t.Setenv("clientID", "other")
+		want := want
+		want.zoom.clientID = "other"
+		if got, err := readSettings(false); err != nil || got != want {
+			t.Errorf("got %+v (%v), want %+v", got, err, want)
 		}
-		if err := run(t.Context(), false, io.Discard); err == nil || !strings.Contains(err.Error(), ".env") {
-			t.Errorf("got %v, want an error about .env", err)
+	})
+	t.Run("no .env, all in the environment", func(t *testing.T) {
+		inPlace(t, goodEnv)
+		os.Remove(".env")
+		for line := range strings.Lines(goodEnv) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			t.Setenv(name, value)
+		}
+		if got, err := readSettings(false); err != nil || got != want {
+			t.Errorf("got %+v (%v), want %+v", got, err, want)
+		}
+	})
+	t.Run("the demo's", func(t *testing.T) {
+		inPlace(t, goodEnv)
+		if got, err := readSettings(true); err != nil || got != (settings{address: "localhost:8000"}) {
+			t.Errorf("got %+v (%v), want just the tutorial's address", got, err)
 		}
 	})
 }
 
+// TestRedirectURLs has what is sent to Zoom as it stands.
+func TestRedirectURLs(t *testing.T) {
+	for _, want := range []string{"https://abc.ngrok-free.app/", "https://ABC.example:8443", "http://localhost:8000",
+		"http://127.0.0.1:8000", "http://[::1]:8000"} {
+		inPlace(t, strings.Replace(goodEnv, "https://abc.ngrok-free.app", want, 1))
+		if got, err := readSettings(false); err != nil || got.zoom.redirectURL != want {
+			t.Errorf("got %s (%v), want %s", got.zoom.redirectURL, err, want)
+		}
+	}
+}
+
+// TestExample fills in .env.example, with its optional lines, which name the defaults.
 func TestExample(t *testing.T) {
 	example, err := os.ReadFile(".env.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	filled := strings.NewReplacer("clientID=", "clientID=id", "clientSecret=", "clientSecret=SECRET",
-		"redirectURL=", "redirectURL=https://abc.ngrok.app", "#address=localhost:8000", "address=localhost:0",
-		"#zoomURL", "zoomURL", "#zoomAPIURL", "zoomAPIURL").Replace(string(example))
-	emptyPlace(t, filled)
-	c, listener, err := configure(t.Context(), false)
+	inPlace(t, goodEnv)
+	want, err := readSettings(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close()
-	emptyPlace(t, good)
-	byDefault, listener, err := configure(t.Context(), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	if c.zoomURL != byDefault.zoomURL || c.zoomAPIURL != byDefault.zoomAPIURL {
-		t.Errorf(".env.example says that %s and %s are the defaults, but %s and %s are", c.zoomURL, c.zoomAPIURL, byDefault.zoomURL, byDefault.zoomAPIURL)
+	want.address = defaultAddress
+	inPlace(t, strings.NewReplacer("clientID=", "clientID=id", "clientSecret=", "clientSecret=SECRET",
+		"redirectURL=", "redirectURL=https://abc.ngrok-free.app", "#address=", "address=",
+		"#zoom", "zoom").Replace(string(example)))
+	if got, err := readSettings(false); err != nil || got != want {
+		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}
 }
 
-// started gives the address that a running program says to open, and reads on.
-func started(t *testing.T, out io.Reader) (address string, rest *output) {
-	t.Helper()
-	lines := bufio.NewReader(out)
-	rest = &output{}
-	for range 10 {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			break
-		}
-		if _, address, ok := strings.Cut(line, "Open"); ok {
-			go io.Copy(rest, lines)
-			return strings.TrimSpace(address), rest
-		}
-	}
-	t.Fatal("the program did not say what to open")
-	return "", nil
-}
+// The lines for required settings that are missing.
+const (
+	noID     = "  clientID      is missing or blank. It must be your app's Client ID (marketplace.zoom.us, App Credentials).\n"
+	noSecret = "  clientSecret  is missing or blank. It must be your app's Client Secret (marketplace.zoom.us, App Credentials).\n"
+	noURL    = "  redirectURL   is missing or blank. It must be the https address that ngrok shows, such as https://abc.ngrok-free.app.\n"
+)
 
-func TestStartMessage(t *testing.T) {
-	emptyPlace(t, good)
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	var out output
-	if err := run(ctx, false, &out); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{`(?m)^  Open +http://localhost:\d+$`, `(?m)^  Redirect URL +https://abc\.ngrok\.app  `, `(?m)^  Stop +Ctrl\+C$`} {
-		if !regexp.MustCompile(want).MatchString(out.String()) {
-			t.Errorf("lacks %s: %s", want, &out)
-		}
-	}
-	if strings.Contains(out.String(), "SECRET") {
-		t.Errorf("shows the secret: %s", &out)
-	}
-}
-
-// TestDemoSettings has real settings at hand, which a demo must not touch.
-func TestDemoSettings(t *testing.T) {
-	emptyPlace(t, good)
-	t.Setenv("address", "localhost:0")
-	t.Setenv("clientSecret", "SECRET")
-	c, listener, err := configure(t.Context(), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	if !c.demo || c.clientID == "id" || c.clientSecret == "SECRET" || c.redirectURL != "http://"+c.address {
-		t.Errorf("got %+v, want the demo's own settings", c)
-	}
-	if !strings.HasPrefix(c.zoomURL, "http://127.0.0.1:") || c.zoomAPIURL != c.zoomURL {
-		t.Errorf("goes to %s and %s, want the stand-in", c.zoomURL, c.zoomAPIURL)
-	}
-}
-
-// TestDemo runs the program as make demo does.
-func TestDemo(t *testing.T) {
-	cmd := program(t, map[string]string{"address": "localhost:0", "clientID": "mine", "redirectURL": "nonsense"}, "-demo")
-	if err := os.WriteFile(filepath.Join(cmd.Dir, ".env"), []byte("clientID=\"this is no .env"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Process.Kill()
-	address, _ := started(t, out)
-
-	w := newWorld(t, local) // only for its browser
-	b := w.newBrowser(t)
-	location := b.get(address).header.Get("Location")
-	w.zoomURL = location[:strings.Index(location, "/oauth")]
-	if !regexp.MustCompile(`^http://127\.0\.0\.1:\d+$`).MatchString(w.zoomURL) {
-		t.Errorf("the demo goes to %s", w.zoomURL)
-	}
-	consent := b.get(location)
-	for _, words := range []string{"Demo", "Allow", "Decline"} {
-		if !strings.Contains(consent.body, words) {
-			t.Errorf("the consent page lacks %q", words)
-		}
-	}
-	b.decline = true
-	isPage(t, b.visit(address), http.StatusForbidden, "You are not signed in")
-	b.decline = false
-	p := b.visit(address)
-	signedIn(t, p)
-	if !strings.Contains(p.body, "<strong>Demo.</strong>") {
-		t.Error("the profile doesn't say that this is a demo")
-	}
-	b.decline = true // nobody asks again
-	signedIn(t, b.visit(address))
-
-	cmd.Process.Signal(os.Interrupt)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("after SIGINT: %v, want exit status 0", err)
-	}
-}
-
-func TestCommandLine(t *testing.T) {
-	for name, c := range map[string]struct {
-		args   []string
-		status int
-		want   string
-	}{
-		"help":         {[]string{"-h"}, 0, `(?s)-demo.*-version`},
-		"version":      {[]string{"-version"}, 0, `^zoom-oauth \S+ go1\.\S+\n$`},
-		"unknown flag": {[]string{"-x"}, 2, `flag provided but not defined: -x`},
-		"an argument":  {[]string{"demo"}, 2, `-demo`},
-		"no settings":  {nil, 1, `(?m)^  clientID +must`},
+// TestFirstMistakes has the whole of what the program says before .env is filled in.
+func TestFirstMistakes(t *testing.T) {
+	for name, c := range map[string]struct{ env, want string }{
+		"no .env": {"", "zoom-oauth can't start: there is no .env in this folder, and the environment" +
+			" doesn't have what is needed:\n\n" + noID + noSecret + noURL + "\n" +
+			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in.\n"},
+		"the example as it comes": {"clientID=\nclientSecret=\nredirectURL=\n", "zoom-oauth can't start. Mend this in .env" +
+			" in this folder:\n\n" + noID + noSecret + noURL + "\n"},
+		"names of other programs": {"CLIENT_ID=SECRET\nclientsecret=SECRET\nredirectURL=https://abc.ngrok-free.app",
+			"zoom-oauth can't start. Mend this in .env in this folder:\n\n" + noID + noSecret + "\n" +
+				".env also has CLIENT_ID, clientsecret, which the program doesn't know: is a name above meant?\n"},
+		"a secret for a name": {"clientID=id\nredirectURL=https://abc.ngrok-free.app\nSECRET" + strings.Repeat("x", 26) + "==",
+			"zoom-oauth can't start. Mend this in .env in this folder:\n\n" + noSecret + "\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := program(t, nil, c.args...)
-			var stdout, stderr output
-			cmd.Stdout = &stdout
-			cmd.Stderr = &stderr
-			cmd.Run()
-			out := stderr.String()
-			if c.status == 0 {
-				out += stdout.String()
-			} else if stdout.String() != "" {
-				t.Errorf("an error went to standard output: %s", &stdout)
-			}
-			if status := cmd.ProcessState.ExitCode(); status != c.status || !regexp.MustCompile(c.want).MatchString(out) {
-				t.Errorf("got status %d, want %d, and to print %s: %s", status, c.status, c.want, out)
+			p := newProgram(t, c.env, nil)
+			p.fails(t)
+			if got := p.stderr.String(); got != c.want {
+				t.Errorf("got\n%swant\n%s", got, c.want)
 			}
 		})
 	}
 }
 
-// serving starts the program against an upstream that takes a while for each call, with n
-// sign-ins on their way. It gives the statuses that they end with.
-func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
+// TestBadSettings has a .env with one setting that is wrong, and what the program says of it.
+func TestBadSettings(t *testing.T) {
+	const noHTTPS, tooMuch = "doesn't begin with https://", "has more in it than https:// and a host"
+	for name, c := range map[string]struct{ setting, value, says string }{
+		"blank":                      {"clientID", `"   "`, "is missing or blank"},
+		"just a comment":             {"clientSecret", "  # SECRET", "begins with a #, as comments do"},
+		"a space":                    {"clientSecret", "SEC SECRET", "has a space or a line break in it"},
+		"two lines":                  {"clientSecret", `"SECRET\nSECRET"`, "has a space or a line break in it"},
+		"“curly quotes”":             {"clientSecret", "“SECRET”", "has a quote in it"},
+		"a control byte":             {"clientID", "SECRET\x07", "has a character in it that no credential has"},
+		"a URL that is none":         {"redirectURL", "SECRET SECRET", "is not a URL"},
+		"a URL with a bad escape":    {"redirectURL", "https://abc%zz", "is not a URL"},
+		"a URL that is not ASCII":    {"redirectURL", "https://büro.example", "is not a URL"},
+		"a URL without a scheme":     {"redirectURL", "abc.ngrok-free.app", noHTTPS},
+		"a URL with http":            {"redirectURL", "http://abc.ngrok-free.app", noHTTPS},
+		"a URL with another scheme":  {"redirectURL", "ftp://abc.ngrok-free.app", noHTTPS},
+		"a URL with HTTPS":           {"redirectURL", "HTTPS://abc.ngrok-free.app", tooMuch},
+		"a URL without a host":       {"redirectURL", "https://:8000", "has no host, or a colon without a port"},
+		"a URL with a colon":         {"redirectURL", "https://abc.ngrok-free.app:", "has no host, or a colon without a port"},
+		"a URL with a path":          {"redirectURL", "https://abc.ngrok-free.app/SECRET", tooMuch},
+		"a URL with two slashes":     {"redirectURL", "https://abc.ngrok-free.app//", tooMuch},
+		"a URL with a question mark": {"redirectURL", "https://abc.ngrok-free.app?", tooMuch},
+		"a URL with a fragment":      {"redirectURL", `"https://abc.ngrok-free.app#SECRET"`, tooMuch},
+		"a URL with a user":          {"redirectURL", "https://me:SECRET@abc.ngrok-free.app", tooMuch},
+		"Zoom over http":             {"zoomURL", "http://zoom.us", noHTTPS},
+		"Zoom's API with a path":     {"zoomAPIURL", "https://api.zoom.us/v2", tooMuch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			line := regexp.MustCompile("(?m)^" + c.setting + "=.*$")
+			env := goodEnv + "zoomURL=\nzoomAPIURL=\n"
+			p := newProgram(t, line.ReplaceAllLiteralString(env, c.setting+"="+c.value), nil)
+			p.fails(t, fmt.Sprintf("  %-13s %s. It must be ", c.setting, c.says))
+			if n := strings.Count(p.stderr.String(), "It must be"); n != 1 {
+				t.Errorf("names %d settings, want 1: %s", n, &p.stderr)
+			}
+		})
+	}
+	t.Run("blank in the environment", func(t *testing.T) {
+		p := newProgram(t, goodEnv, []string{"clientID="})
+		p.fails(t, "  clientID      is missing or blank (in the environment, which wins over .env). It must be")
+	})
+	t.Run("everything", func(t *testing.T) {
+		p := newProgram(t, "redirectURL=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET", nil)
+		p.fails(t, noID, noSecret, "\n  redirectURL ", "\n  zoomURL ", "\n  zoomAPIURL ")
+	})
+}
+
+// TestBadEnvFile has a .env that can't be read, and what the program says of it.
+func TestBadEnvFile(t *testing.T) {
+	line := func(n int) string {
+		return fmt.Sprintf("can't read .env: line %d isn't of the form name=value, or opens a quote that isn't closed.\n", n)
+	}
+	const notUTF8 = "can't read .env: it isn't in UTF-8."
+	const utf16 = "c\x00l\x00i\x00e\x00n\x00t\x00=\x00S\x00E\x00C\x00R\x00E\x00T\x00"
+	for name, c := range map[string]struct{ env, says string }{
+		"a quote that isn't closed":        {"# mine\n\nclientID=id\nclientSecret=\"SECRET\nredirectURL=x\n", line(4)},
+		"a single quote that isn't closed": {"clientSecret='SECRET", line(1)},
+		"a quote that is closed too late":  {"clientID=\"id\nclientSecret=\"SECRET\"\n", line(1)},
+		"a line without =":                 {"clientID=id\nSECRET\nredirectURL=x\n", line(2)},
+		"a last line without =":            {"clientID=id\nSECRET", line(2)},
+		"a name with a bad letter":         {"client-secret=SECRET\n", line(1)},
+		"JSON":                             {`{"clientSecret":"SECRET"}`, line(1)},
+		"PowerShell":                       {"$env:clientSecret = SECRET", line(1)},
+		"what Windows calls Unicode":       {"\xff\xfe" + utf16, notUTF8},
+		"the same without a mark":          {utf16, notUTF8},
+	} {
+		t.Run(name, func(t *testing.T) { newProgram(t, c.env, nil).fails(t, c.says) })
+	}
+	t.Run("a folder", func(t *testing.T) {
+		p := newProgram(t, "", nil)
+		if err := os.Mkdir(filepath.Join(p.Dir, ".env"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p.fails(t, "can't read .env: is a directory.\n")
+	})
+}
+
+// TestBadAddress has an address that can't be listened on, the system's reason, and what to do.
+func TestBadAddress(t *testing.T) {
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	const form = "An address is a host:port of this machine."
+	for name, c := range map[string]struct{ address, reason, advice string }{
+		"in use":          {taken.Addr().String(), "address already in use", "Stop the program that uses it"},
+		"another machine": {"192.0.2.1:8000", "cannot assign requested address", "That host is another machine."},
+		"just a port":     {"8001", "missing port in address", form},
+		"just a host":     {"localhost", "missing port in address", form},
+		"a URL":           {"http://localhost:8001", "too many colons in address", form},
+		"no such port":    {"localhost:99999", "invalid port", form},
+		"no such name":    {"localhost:zoom", "unknown port", form},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := []string{"address=" + c.address}
+			p := newProgram(t, goodEnv, address)
+			p.fails(t, "zoom-oauth can't listen on "+c.address+": ", c.reason, c.advice,
+				"For example, set address=localhost:8001 in .env and start the tunnel with: ngrok http 8001\n")
+
+			p = newProgram(t, "this is no .env", address, "-demo")
+			p.fails(t, c.reason, c.advice, "For example, start the demo with: address=localhost:8001 make demo\n")
+			if strings.Contains(p.stderr.String(), ".env") {
+				t.Errorf("the demo speaks of .env: %s", &p.stderr)
+			}
+		})
+	}
+}
+
+// TestPrivilegedPort has a user who may not listen on port 80, as the system says it.
+func TestPrivilegedPort(t *testing.T) {
+	refusal := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	got := listenError(refusal, "localhost:80", true).Error()
+	for _, words := range []string{"can't listen on localhost:80: bind: permission denied.\n", "from 1024 up", "address=localhost:8001 make demo"} {
+		if !strings.Contains(got, words) {
+			t.Errorf("got %q, want %q in it", got, words)
+		}
+	}
+}
+
+// fails runs the program, and fails the test unless it ends with status 1 and says these things
+// on standard error, and no secret.
+func (p *program) fails(t *testing.T, says ...string) {
+	t.Helper()
+	p.Run()
+	if status := p.ProcessState.ExitCode(); status != 1 {
+		t.Errorf("got the exit status %d, want 1", status)
+	}
+	for _, words := range says {
+		if !strings.Contains(p.stderr.String(), words) {
+			t.Errorf("got %q, want %q in it", &p.stderr, words)
+		}
+	}
+	all := p.stdout.String() + p.stderr.String()
+	if strings.Contains(all, "SECRET") || strings.Contains(all, "S\x00E") || p.stdout.String() != "" {
+		t.Errorf("shows a secret, or an error on standard output: %q", all)
+	}
+}
+
+// TestStartMessage reads what the program says when it starts.
+func TestStartMessage(t *testing.T) {
+	for name, c := range map[string]struct{ env, want string }{
+		"behind a tunnel": {goodEnv, `
+  Open          http://localhost:PORT
+  Redirect URL  https://abc.ngrok-free.app  (as registered at Zoom, letter by letter)
+  Stop          Ctrl+C
+
+`},
+		"without a tunnel": {strings.Replace(goodEnv, "https://abc.ngrok-free.app", "http://localhost:8000", 1), `
+  Open          http://localhost:PORT
+  Redirect URL  http://localhost:8000  (Zoom will refuse it: it takes only https)
+  Stop          Ctrl+C
+
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, c.env, nil)
+			p.begin(t)
+			if got := regexp.MustCompile(`:\d+\n`).ReplaceAllString(p.stdout.String(), ":PORT\n"); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestSiteURL has addresses to listen on, and what a browser opens.
+func TestSiteURL(t *testing.T) {
+	actual := &net.TCPAddr{IP: net.IPv6unspecified, Port: 8000}
+	for address, want := range map[string]string{
+		"localhost:8000":   "http://localhost:8000",
+		"127.0.0.1:0":      "http://127.0.0.1:8000",
+		":8000":            "http://localhost:8000",
+		"0.0.0.0:8000":     "http://localhost:8000",
+		"[::]:8000":        "http://localhost:8000",
+		"[::1]:8000":       "http://[::1]:8000",
+		"192.168.0.9:8000": "http://192.168.0.9:8000",
+	} {
+		if got := siteURL(address, actual); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestDemo signs in to the demo, declines, and stops it. It has real settings at hand, which a
+// demo must not touch.
+func TestDemo(t *testing.T) {
+	p := newProgram(t, "clientID=\"this is no .env", []string{"address=localhost:0", "clientID=mine", "redirectURL=nonsense"}, "-demo")
+	site := p.begin(t)
+	if strings.Contains(p.stdout.String(), "Redirect") {
+		t.Errorf("got %s, want no redirect URL, which nobody registered", &p.stdout)
+	}
+
+	b := newWorld(t, local).newBrowser(t)
+	start := b.get(site)
+	if location := start.header.Get("Location"); !strings.HasPrefix(location, "/oauth/authorize?client_id=demo&") {
+		t.Errorf("redirects to %s, want the demo's own stand-in", location)
+	}
+	consent := b.get(start.next(t).String())
+	for _, words := range []string{"<strong>Demo.</strong>", "Allow", "Decline"} {
+		if !strings.Contains(consent.body, words) {
+			t.Errorf("the consent page lacks %q", words)
+		}
+	}
+	b.decline = true
+	wantPage(t, b.visit(site), http.StatusForbidden, declinedTitle)
+	b.decline = false
+	profile := b.visit(site)
+	wantProfile(t, profile)
+	if !strings.Contains(profile.body, "<strong>Demo.</strong>") {
+		t.Error("the profile doesn't say that this is a demo")
+	}
+	b.decline = true // nobody asks again
+	wantProfile(t, b.visit(site))
+
+	p.Process.Signal(os.Interrupt)
+	if err := p.Wait(); err != nil {
+		t.Errorf("after SIGINT: %v, want exit status 0", err)
+	}
+	if !strings.HasSuffix(p.stdout.String(), "\nFinishing what is under way. Press Ctrl+C again to end at once.\n") {
+		t.Errorf("got %s, want its last line to say that it ends", &p.stdout)
+	}
+}
+
+// TestCommandLine has flags and arguments.
+func TestCommandLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		says   string // a regular expression
+	}{
+		"help": {[]string{"-h"}, 0, `(?s)^zoom-oauth signs a visitor in .*README.*-demo.*-version.*` +
+			`clientID.*clientSecret.*redirectURL.*address.*\(default localhost:8000\).*zoomURL.*\(default https://zoom\.us\)`},
+		"version":      {[]string{"-version"}, 0, `^zoom-oauth \S+ go1\.\S+\n$`},
+		"unknown flag": {[]string{"-x"}, 2, `flag provided but not defined: -x`},
+		"an argument":  {[]string{"demo"}, 2, `^zoom-oauth takes no arguments, but got "demo"\.\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, "", nil, c.args...)
+			p.Run()
+			if c.status != 0 && p.stdout.String() != "" {
+				t.Errorf("an error went to standard output: %s", &p.stdout)
+			}
+			out := p.stdout.String() + p.stderr.String()
+			if status := p.ProcessState.ExitCode(); status != c.status || !regexp.MustCompile(c.says).MatchString(out) {
+				t.Errorf("got status %d, want %d, and to print %s: %s", status, c.status, c.says, out)
+			}
+		})
+	}
+}
+
+// serving starts the program against an upstream, and sends n callbacks on their way. It returns
+// the channel of the statuses that they end with, when all have reached Zoom.
+func serving(t *testing.T, n int, delay time.Duration) (*program, <-chan int) {
 	t.Helper()
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
 	u.slowDown(delay)
-	cmd := program(t, map[string]string{"clientID": "id", "clientSecret": "SECRET", "redirectURL": "http://localhost:8000",
-		"address": "localhost:0", "zoomURL": u.url, "zoomAPIURL": u.url})
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill() })
-	address, _ := started(t, out)
-
+	p := newProgram(t, "", environment(u))
+	site := p.begin(t)
 	statuses := make(chan int, n)
 	for range n {
 		b := w.newBrowser(t)
-		b.client.Timeout = 30 * time.Second
-		start := b.get(address)
-		state := strings.TrimPrefix(start.cookies[0].Name, "zoom-oauth-")
+		callback := site + "/?code=c&state=" + b.get(site).state(t)
 		go func() {
-			res, err := b.client.Get(address + "/?code=c&state=" + state)
+			res, err := b.client.Get(callback)
 			if err != nil {
 				statuses <- 0
 				return
@@ -441,115 +484,96 @@ func serving(t *testing.T, n int, delay time.Duration) (*exec.Cmd, <-chan int) {
 			t.Fatalf("%d of %d sign-ins reached Zoom", u.connections.Load(), n)
 		}
 	}
-	return cmd, statuses
+	return p, statuses
 }
 
-// TestUnaskedAnswersAreNotPrinted has Zoom say more than it was asked, which net/http would
-// print.
-func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
-	u := newUpstream(t, newWorld(t, local))
-	u.set("/oauth/token", func(c net.Conn, r *http.Request, body string) bool {
-		answers(200, goodToken)(c, r, body)
-		io.WriteString(c, body+r.Header.Get("Authorization")+goodToken)
-		return true
-	})
-	cmd := program(t, map[string]string{"clientID": "id", "clientSecret": "SECRET", "redirectURL": "http://localhost:8000",
-		"address": "localhost:0", "zoomURL": u.url, "zoomAPIURL": u.url})
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var problems output
-	cmd.Stderr = &problems
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Process.Kill()
-	address, printed := started(t, out)
-	b := newWorld(t, local).newBrowser(t)
-	state := strings.TrimPrefix(b.get(address).cookies[0].Name, "zoom-oauth-")
-	b.get(address + "/?code=CODE&state=" + state)
-	u.set("/oauth/token", nil)
-	state = strings.TrimPrefix(b.get(address).cookies[0].Name, "zoom-oauth-")
-	b.get(address + "/?code=CODE&state=" + state) // meets the connection with the rest
-	cmd.Process.Signal(os.Interrupt)
-	cmd.Wait()
-	if problems.String() != "" {
-		t.Errorf("on standard error: %s", &problems)
-	}
-	for _, secret := range []string{"CODE", "ACCESS", "REFRESH", "Basic", "verifier"} {
-		if strings.Contains(printed.String(), secret) {
-			t.Errorf("printed %s: %s", secret, printed)
-		}
-	}
+// environment returns settings for the program that make it talk to u.
+func environment(u *upstream) []string {
+	return []string{"clientID=id", "clientSecret=SECRET", "redirectURL=http://localhost:8000", "address=localhost:0",
+		"zoomURL=" + u.url, "zoomAPIURL=" + u.url}
 }
 
-func TestStopFinishesWhatIsInFlight(t *testing.T) {
-	cmd, statuses := serving(t, 50, 500*time.Millisecond)
-	cmd.Process.Signal(syscall.SIGTERM)
+// TestStopFinishesWhatIsUnderWay stops the program in the middle of fifty sign-ins.
+func TestStopFinishesWhatIsUnderWay(t *testing.T) {
+	p, statuses := serving(t, 50, 500*time.Millisecond)
+	p.Process.Signal(syscall.SIGTERM)
 	for range 50 {
 		if status := <-statuses; status != http.StatusOK {
-			t.Errorf("a sign-in in flight: got %d, want 200", status)
+			t.Errorf("a sign-in under way: got %d, want 200", status)
 		}
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := p.Wait(); err != nil {
 		t.Errorf("after SIGTERM: %v, want exit status 0", err)
 	}
 }
 
+// TestSecondSignalEndsAtOnce is impatient with the program.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	cmd, statuses := serving(t, 1, 3*time.Second)
-	cmd.Process.Signal(syscall.SIGTERM)
+	p, statuses := serving(t, 1, 3*time.Second)
+	p.Process.Signal(syscall.SIGTERM)
 	time.Sleep(200 * time.Millisecond)
-	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait()
-	if status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
-		t.Errorf("got %v, want the end by the second signal", cmd.ProcessState)
+	p.Process.Signal(syscall.SIGTERM)
+	p.Wait()
+	if status, _ := p.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+		t.Errorf("got %v, want the end by the second signal", p.ProcessState)
 	}
 	if status := <-statuses; status == http.StatusOK {
-		t.Error("the sign-in in flight was finished, so the test shows nothing")
+		t.Error("the sign-in under way was finished, so the test shows nothing")
 	}
 }
 
-// TestRawClients sends what no browser sends to the whole server.
-func TestRawClients(t *testing.T) {
-	emptyPlace(t, good)
+// TestUnaskedAnswersAreNotPrinted has Zoom say more than it was asked, which net/http would print.
+func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
+	u.set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
+		answers(200, goodToken)(c, r, body)
+		io.WriteString(c, body+r.Header.Get("Authorization")+goodToken)
+		return true
+	})
+	p := newProgram(t, "", environment(u))
+	site := p.begin(t)
+	b := w.newBrowser(t)
+	for range 2 { // the second meets the connection with the rest
+		b.get(site + "/?code=CODE&state=" + b.get(site).state(t))
+		u.set(tokenPath, nil)
+	}
+	p.Process.Signal(os.Interrupt)
+	p.Wait()
+	if p.stderr.String() != "" {
+		t.Errorf("on standard error: %s", &p.stderr)
+	}
+	for _, secret := range []string{"CODE", "ACCESS", "REFRESH", "Basic", "verifier"} {
+		if strings.Contains(p.stdout.String(), secret) {
+			t.Errorf("printed %s: %s", secret, &p.stdout)
+		}
+	}
+}
+
+// server runs the program's server in the test's own process, and returns its host:port and what
+// it prints.
+func server(t *testing.T) (address string, printed *output) {
+	t.Helper()
+	inPlace(t, goodEnv)
 	ctx, stop := context.WithCancel(t.Context())
-	in, out := io.Pipe()
+	printed = &output{}
 	ended := make(chan error)
-	go func() { ended <- run(ctx, false, out) }()
-	address, printed := started(t, in)
-	address = strings.TrimPrefix(address, "http://")
+	go func() { ended <- run(ctx, false, printed) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return strings.TrimPrefix(openURL(t, printed), "http://"), printed
+}
 
-	// 400 connections that say nothing more than this.
+// TestRawRequests sends what no browser sends, beside 400 connections that say almost nothing.
+func TestRawRequests(t *testing.T) {
+	address, printed := server(t)
 	for range 400 {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		io.WriteString(c, "GET / HTTP/1.1\r\nHost: x")
+		defer dial(t, address, "GET / HTTP/1.1\r\nHost: x").Close()
 	}
-	// Two that say no more than a part of their headers or body.
-	var slow sync.WaitGroup
-	for start, within := range map[string]time.Duration{
-		"GET / HTTP/1.1\r\n": 10 * time.Second,
-		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n": 15 * time.Second,
-	} {
-		c, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		io.WriteString(c, start)
-		slow.Go(func() {
-			c.SetReadDeadline(time.Now().Add(within))
-			if _, err := io.Copy(io.Discard, c); err != nil {
-				t.Errorf("not cut off within %v after %q: %v", within, start, err)
-			}
-		})
-	}
-
 	mega := strings.Repeat("a", 1<<20)
 	for name, c := range map[string]struct{ request, want string }{
 		"HTTP/1.0":               {"GET / HTTP/1.0\r\n\r\n", "302 Found"},
@@ -559,38 +583,61 @@ func TestRawClients(t *testing.T) {
 		"a Host that isn't ours": {"GET / HTTP/1.1\r\nHost: evil.example.com\r\n\r\n", "302 Found"},
 		"no Host":                {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"},
 		"a megabyte of query":    {"GET /?" + mega + " HTTP/1.1\r\nHost: x\r\n\r\n", "431 Request Header Fields Too Large"},
-		"a megabyte of cookies":  {"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=" + mega + "\r\n\r\n", "431 Request Header Fields Too Large"},
 		"64 KB of cookies":       {"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=" + mega[:64<<10] + "\r\n\r\n", "431 Request Header Fields Too Large"},
 		"a line break in state":  {"GET /?code=c&state=a%0d%0aSet-Cookie:%20x=y HTTP/1.1\r\nHost: x\r\n\r\n", "302 Found"},
 		"not HTTP":               {"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "400 Bad Request"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c2, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c2 := dial(t, address, "")
 			defer c2.Close()
 			c2.SetDeadline(time.Now().Add(5 * time.Second))
 			go io.WriteString(c2, c.request)
-			answer := make([]byte, 4096)
-			n, _ := io.ReadAtLeast(c2, answer, 12)
-			if status, _, _ := strings.Cut(string(answer[:n]), "\r\n"); !strings.HasSuffix(status, c.want) {
+			in := bufio.NewReader(c2)
+			status, _ := in.ReadString('\n')
+			if !strings.HasSuffix(strings.TrimSpace(status), c.want) {
 				t.Errorf("got %q, want %s", status, c.want)
 			}
+			rest := make([]byte, 4096)
+			n, _ := in.Read(rest)
 			for _, reflected := range []string{"evil", "example.com", "x=y"} {
-				if strings.Contains(string(answer[:n]), reflected) {
-					t.Errorf("the answer repeats the request: %s", answer[:n])
+				if strings.Contains(string(rest[:n]), reflected) {
+					t.Errorf("the answer repeats the request: %s", rest[:n])
 				}
 			}
 		})
 	}
-
-	slow.Wait()
 	if strings.Contains(printed.String(), "code=") {
 		t.Errorf("the log has a query: %s", printed)
 	}
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
+}
+
+// TestSlowRequests has requests whose headers or body never come to their end.
+func TestSlowRequests(t *testing.T) {
+	address, _ := server(t)
+	var done sync.WaitGroup
+	for request, within := range map[string]time.Duration{
+		"GET / HTTP/1.1\r\n": 10 * time.Second,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n": 15 * time.Second,
+	} {
+		c := dial(t, address, request)
+		defer c.Close()
+		done.Go(func() {
+			c.SetReadDeadline(time.Now().Add(within))
+			if _, err := io.Copy(io.Discard, c); err != nil {
+				t.Errorf("not cut off within %v after %q: %v", within, request, err)
+			}
+		})
 	}
+	done.Wait()
+}
+
+// dial opens a connection and writes on it.
+func dial(t *testing.T, address, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(c, text)
+	return c
 }

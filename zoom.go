@@ -14,213 +14,334 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-const zoomTimeout = 4 * time.Second // for each call of a sign-in
-const maxAnswer = 64 << 10          // bytes; a usual profile has less than 1,000
+const (
+	zoomTimeout = 4 * time.Second // for each call
+	maxAnswer   = 64 << 10        // bytes of an answer's header and of its body
+)
 
-// zoom is an OAuth client of Zoom with the API calls it makes. It is safe for
-// concurrent use and keeps nothing of a sign-in.
+// zoomConfig is what Zoom's client must be told.
+type zoomConfig struct {
+	clientID, clientSecret string // of the app at Zoom
+	redirectURL            string // registered there; Zoom compares it letter by letter
+	browserURL             string // Zoom's sign-in for browsers, such as https://zoom.us
+	zoomURL                string // Zoom's sign-in for this program, usually the same
+	apiURL                 string // Zoom's API, such as https://api.zoom.us
+}
+
+// zoom is Zoom's OAuth client, and calls its API. It keeps nothing of a sign-in, and is safe for
+// concurrent use.
 //
 // https://developers.zoom.us/docs/integrations/oauth/
 type zoom struct {
-	config
-	authorizeURL string // without what differs from sign-in to sign-in
-	client       *http.Client
+	zoomConfig
+	authorizePrefix string // of every authorize URL
+	client          *http.Client
 }
 
-// newZoom gives the client for the app and the endpoints that c names.
-func newZoom(c config) *zoom {
-	authorizeURL := c.zoomURL + "/oauth/authorize?" + url.Values{
+// newZoom returns a client for the app that c describes.
+func newZoom(c zoomConfig) *zoom {
+	query := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {c.clientID},
 		"redirect_uri":          {c.redirectURL},
 		"code_challenge_method": {"S256"},
-	}.Encode()
+	}
 	var protocols http.Protocols
-	protocols.SetHTTP1(true) // see Idempotency-Key below
-	return &zoom{c, authorizeURL, &http.Client{
-		Timeout: zoomTimeout,
-		// A redirect would carry credentials to another place.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			Protocols:              &protocols,
-			DisableCompression:     true, // what is small on the wire stays small in memory
-			MaxResponseHeaderBytes: maxAnswer,
-			MaxIdleConnsPerHost:    100,
-			IdleConnTimeout:        time.Minute,
-			// The client's Timeout ends only the wait for these two.
-			DialContext:         (&net.Dialer{Timeout: zoomTimeout}).DialContext,
-			TLSHandshakeTimeout: zoomTimeout,
+	protocols.SetHTTP1(true) // see send
+	transport := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		Protocols:              &protocols,
+		DisableCompression:     true, // what is small on the wire stays small in memory
+		MaxResponseHeaderBytes: maxAnswer,
+		MaxIdleConnsPerHost:    100,
+		IdleConnTimeout:        time.Minute,
+		// When a call times out, net/http goes on with these two, unless they do as well.
+		DialContext:         (&net.Dialer{Timeout: zoomTimeout}).DialContext,
+		TLSHandshakeTimeout: zoomTimeout,
+	}
+	return &zoom{
+		zoomConfig:      c,
+		authorizePrefix: c.browserURL + "/oauth/authorize?" + query.Encode(),
+		client: &http.Client{
+			Transport: transport,
+			Timeout:   zoomTimeout,
+			// A redirect could take credentials to another place.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}}
+	}
 }
 
-// authorize gives the URL where the user allows the app, which brings back an
-// authorization code (RFC 6749 4.1.1) that only the verifier's holder can exchange (RFC
-// 7636 4.2 and 4.3). The state goes into it as it is, so it must need no escaping.
-func (z *zoom) authorize(state, verifier string) string {
-	challenge := sha256.Sum256([]byte(verifier))
-	return z.authorizeURL + "&state=" + state + "&code_challenge=" + base64.RawURLEncoding.EncodeToString(challenge[:])
+// authorizeURL returns where a user allows the app (RFC 6749 4.1.1). Zoom then sends the browser
+// back to redirectURL, with the state and an authorization code that only who has the verifier
+// can exchange (RFC 7636 4.2 and 4.3). The state must need no escaping.
+func (z *zoom) authorizeURL(state, verifier string) string {
+	hash := sha256.Sum256([]byte(verifier))
+	challenge := base64.RawURLEncoding.EncodeToString(hash[:])
+	return z.authorizePrefix + "&state=" + state + "&code_challenge=" + challenge
 }
 
-// signIn exchanges an authorization code for an access token (RFC 6749 4.1.3, RFC 7636
-// 4.5), reads the profile of the user who gave it, and drops the token. It fails as call does.
-func (z *zoom) signIn(ctx context.Context, code, verifier string) (*answer, *zoomError) {
-	basic := url.QueryEscape(z.clientID) + ":" + url.QueryEscape(z.clientSecret) // RFC 6749 2.3.1
-	token, failure := z.call(ctx, http.MethodPost, z.zoomURL+"/oauth/token", http.Header{
-		"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(basic))},
-		"Content-Type":  {"application/x-www-form-urlencoded"},
-	}, url.Values{
+// token is Zoom's answer to an authorization code (RFC 6749 5.1). Its refresh token is left out,
+// since this program calls Zoom just once.
+type token struct {
+	AccessToken string `json:"access_token"`
+	TokenType   string `json:"token_type"`
+	Scope       string `json:"scope"`
+}
+
+// user is Zoom's answer to /v2/users/me, as far as the profile page shows it. Any field may be
+// empty.
+//
+// https://developers.zoom.us/docs/api/users/
+type user struct {
+	FirstName       string `json:"first_name"`
+	LastName        string `json:"last_name"`
+	DisplayName     string `json:"display_name"`
+	Email           string `json:"email"`
+	Type            int    `json:"type"`
+	Role            string `json:"role_name"`
+	Company         string `json:"company"`
+	TimeZone        string `json:"timezone"`
+	Language        string `json:"language"`
+	PersonalMeeting string `json:"personal_meeting_url"`
+	Picture         string `json:"pic_url"`
+
+	JSON []byte `json:"-"` // the whole answer as it came
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (u *user) UnmarshalJSON(data []byte) error {
+	type fields user // which has no methods
+	u.JSON = bytes.Clone(data)
+	return json.Unmarshal(data, (*fields)(u))
+}
+
+// exchange trades an authorization code for an access token (RFC 6749 4.1.3, RFC 7636 4.5). Its
+// errors are send's.
+func (z *zoom) exchange(ctx context.Context, code, verifier string) (token, error) {
+	form := url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"redirect_uri":  {z.redirectURL},
 		"code_verifier": {verifier},
-	})
-	if failure != nil {
-		return nil, failure
 	}
-	user, failure := z.call(ctx, http.MethodGet, z.zoomAPIURL+"/v2/users/me", http.Header{
-		"Authorization": {"Bearer " + token.AccessToken}, // RFC 6750 2.1
-	}, nil)
-	if failure != nil {
-		return nil, failure
+	body := strings.NewReader(form.Encode())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.zoomURL+"/oauth/token", body)
+	if err != nil {
+		return token{}, err
 	}
-	user.Scope = token.Scope
-	return user, nil
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(z.clientID), url.QueryEscape(z.clientSecret)) // RFC 6749 2.3.1
+	var t token
+	if err := z.send(req, &t); err != nil {
+		return token{}, err
+	}
+	if !isVisibleASCII(t.AccessToken) || !strings.EqualFold(cmp.Or(t.TokenType, "bearer"), "bearer") {
+		return token{}, &zoomError{problem: badAnswer, detail: "no bearer token (RFC 6749 7.1)"}
+	}
+	return t, nil
 }
 
-// call sends a request and reads the answer: to a POST one with an access token, to a GET
-// any that is no error. Its failure is brokenCall's or refusal's.
-func (z *zoom) call(ctx context.Context, method, endpoint string, header http.Header, form url.Values) (*answer, *zoomError) {
-	req, err := http.NewRequestWithContext(ctx, method, endpoint, strings.NewReader(form.Encode()))
+// get calls a path of Zoom's API for the user whom t stands for (RFC 6750 2.1), and stores the
+// JSON object that answers in what into points to. Its errors are send's.
+func (z *zoom) get(ctx context.Context, t token, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
 	if err != nil {
-		return nil, brokenCall(endpoint, err)
+		return err
 	}
-	req.Header = header
-	// Zoom may close an idle connection just as a request goes out on it. net/http then
-	// sends a GET again on the next connection, but a POST only if it is called idempotent,
-	// since the first may have arrived. Ours may go again: a code works once. The key says
-	// so to net/http, and without a value is not sent. In HTTP/2 neither goes again if the
-	// connection just breaks.
-	header["Idempotency-Key"] = nil
+	req.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	return z.send(req, into)
+}
+
+// send sends a request and stores the JSON object that answers it in what into points to. A
+// field that is missing or has another type is left as it was. Its error is a *zoomError.
+func (z *zoom) send(req *http.Request, into any) error {
+	// Zoom may close an idle connection just as a request goes out on it. net/http then sends a
+	// GET again, but a POST only if it is marked as idempotent, as this key does, which without
+	// a value isn't sent. A code works once, so an exchange may be sent twice. In HTTP/2
+	// nothing would be sent again.
+	req.Header["Idempotency-Key"] = nil
 	res, err := z.client.Do(req)
 	if err != nil {
-		return nil, brokenCall(endpoint, err)
+		return noAnswer(req, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols {
-		res.Body = http.NoBody // else it is the bare connection, without a time-out
+	var body []byte
+	if res.StatusCode != http.StatusSwitchingProtocols { // its body would be the bare connection
+		body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, res.Body, maxAnswer))
 	if err != nil {
-		return nil, brokenCall(endpoint, err)
+		return noAnswer(req, err)
 	}
-	a := &answer{JSON: bytes.TrimSpace(body)}
-	err = json.Unmarshal(body, a)
-	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
-	object := bytes.HasPrefix(a.JSON, []byte("{")) && (err == nil || mistyped)
-	bearer := visible.MatchString(a.AccessToken) && strings.EqualFold(cmp.Or(a.TokenType, "bearer"), "bearer") // RFC 6749 7.1
-	if res.StatusCode != http.StatusOK || !object || a.Error != nil || cmp.Or(a.Code, a.ErrorCode) != 0 || form != nil && !bearer {
-		return nil, refusal(endpoint, res, a)
+	var r refusal
+	if !decode(body, &r) || res.StatusCode != http.StatusOK || r.Error != nil || r.code() != 0 {
+		return refused(res, r, body)
 	}
-	return a, nil
+	decode(body, into)
+	return nil
 }
 
-// answer is what Zoom says: an access token (RFC 6749 5.1), an error (5.2), or a user
-// (https://developers.zoom.us/docs/api/users/). A field that is missing, null or of another
-// type stays empty and costs no other.
-type answer struct {
-	AccessToken     string `json:"access_token"`
-	TokenType       string `json:"token_type"`
-	FirstName       string `json:"first_name"`
-	LastName        string `json:"last_name"`
-	DisplayName     string `json:"display_name"`
-	Role            string `json:"role_name"`
-	TimeZone        string `json:"timezone"`
-	PersonalMeeting string `json:"personal_meeting_url"`
-	Picture         string `json:"pic_url"`
-
-	Scope, Email, Company, Language string
-	Type, Code, ErrorCode           int
-	Error                           any
-
-	JSON []byte `json:"-"` // all of it, as it came
+// decode stores a JSON object in what into points to, and reports whether data is one. A field
+// of another type than into's is left as it was.
+func decode(data []byte, into any) bool {
+	err := json.Unmarshal(data, into)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		err = nil
+	}
+	return err == nil && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
 }
 
-// The forms of what is taken over from the settings and from Zoom's answers. Zoom's sentences
-// are not: they repeat the authorization code.
-var (
-	visible    = regexp.MustCompile(`^[!"$-~][!-~]*$`) // no space, and no # at the start, which is a comment
-	trackingID = regexp.MustCompile(`^[\w.:;=+/-]{1,200}$`)
-	retryAfter = regexp.MustCompile(`^[\w:, +-]{1,40}$`) // seconds or a date
-	scopes     = regexp.MustCompile(`[a-z_]+(:[a-z_]+)+(, ?[a-z_]+(:[a-z_]+)+)*`)
+// refusal is what an answer has in it if Zoom refuses a call: an error of its OAuth server (RFC
+// 6749 5.2), with or without a number, or a number of its API.
+//
+// https://developers.zoom.us/docs/integrations/oauth-error-messages/
+type refusal struct {
+	Error     any `json:"error"`
+	ErrorCode int `json:"errorCode"`
+	Code      int `json:"code"`
+}
+
+// code returns the number of the error, or 0.
+func (r refusal) code() int { return cmp.Or(r.ErrorCode, r.Code) }
+
+// problem is a reason why a call to Zoom failed.
+type problem string
+
+const (
+	badCode        problem = "code"        // the authorization code was used or has expired
+	badCredentials problem = "credentials" // the client ID or secret is wrong
+	badRedirect    problem = "redirect"    // the redirect URL isn't the registered one
+	missingScope   problem = "scope"       // the app may not make this call
+	disabledApp    problem = "disabled"    // by Zoom
+	unapprovedApp  problem = "admin"       // by the administrator of the user's account
+	revokedToken   problem = "revoked"     // by a later authorization
+	rateLimit      problem = "ratelimit"   // too many calls
+	noConnection   problem = "connection"  // Zoom wasn't reached, or broke off
+	timeout        problem = "timeout"     // no whole answer within zoomTimeout
+	badAnswer      problem = "answer"      // anything else
 )
 
-// meanings tells Zoom's errors apart, by their code or their words.
-//
-// https://developers.zoom.us/docs/integrations/oauth-error-messages/, RFC 6749 5.2
-var meanings = []struct {
-	kind  string
-	codes []int
-	words *regexp.Regexp
+// knownErrors tells Zoom's errors apart, by their number or by words, here in small letters.
+var knownErrors = []struct {
+	problem problem
+	codes   []int
+	words   []string
 }{
-	// First, since Zoom repeats the code, which anyone may have written.
-	{"code", []int{4733, 4734}, regexp.MustCompile(`(?i)code is expired|invalid authorization code`)},
-	{"credentials", []int{4702, 4704, 4706}, regexp.MustCompile(`(?i)invalid.client`)},
-	{"redirect", []int{4709}, regexp.MustCompile(`(?i)redirect.ur[il]`)},
-	{"scope", []int{4711}, regexp.MustCompile(`does not contain scopes`)},
-	{"disabled", []int{4717}, regexp.MustCompile(`app has been disabled`)},
-	{"admin", []int{4738}, regexp.MustCompile(`disabled by admin`)},
-	{"revoked", []int{4741}, regexp.MustCompile(`token has been revoked`)},
-	{"ratelimit", []int{http.StatusTooManyRequests}, regexp.MustCompile(`rate limit`)},
-	{"code", nil, regexp.MustCompile(`invalid_grant`)},
+	// First, since Zoom repeats the code here, and anyone may have written that.
+	{badCode, []int{4733, 4734}, []string{"code is expired", "invalid authorization code"}},
+	{badCredentials, []int{4702, 4704, 4706}, []string{"invalid client", "invalid_client"}},
+	{badRedirect, []int{4709}, []string{"redirect uri", "redirect_uri", "redirect url"}},
+	{missingScope, []int{4711}, []string{"does not contain scopes"}},
+	{disabledApp, []int{4717}, []string{"app has been disabled"}},
+	{unapprovedApp, []int{4738}, []string{"disabled by admin"}},
+	{revokedToken, []int{4741}, []string{"token has been revoked"}},
+	{rateLimit, []int{http.StatusTooManyRequests}, []string{"rate limit"}},
+	{badCode, nil, []string{"invalid_grant"}},
 }
 
-// zoomError is a call to Zoom that gave nothing to use. It holds no secret and none of
-// Zoom's sentences, so it may be shown and logged.
+// zoomError is a call to Zoom that failed. It holds no secret and none of Zoom's sentences, which
+// repeat the authorization code, so it may be logged and shown.
 type zoomError struct {
-	kind       string   // one of meanings, or "timeout", or "upstream" for everything else
-	reason     string   // for the log
-	Code       int      // Zoom's; 0 without one
-	Scopes     string   // those that Zoom misses, if it names them
-	TrackingID string   // what Zoom's support asks for
-	RetryAfter []string // when Zoom wants to be asked again, if it says
+	problem    problem
+	detail     string // for the log
+	Code       int    // Zoom's number, 0 if there is none
+	Scopes     string // those of which the app has none, if Zoom says
+	TrackingID string // which Zoom's support asks for
+	RetryAfter string // when to call again, if Zoom says, as HTTP has it (RFC 9110 10.2.3)
 }
 
-// Error gives the words for the log.
-func (e *zoomError) Error() string { return "zoom: " + e.kind + ": " + e.reason }
+// Error returns a line for the log.
+func (e *zoomError) Error() string { return fmt.Sprintf("zoom: %s: %s", e.problem, e.detail) }
 
-// brokenCall gives the failure of a call that got no whole answer: "timeout" or "upstream".
-func brokenCall(endpoint string, err error) *zoomError {
-	e := &zoomError{kind: "upstream", reason: "connection broken, or no HTTP, or too much of it, or the visitor left"}
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		e.kind, e.reason = "timeout", "no whole answer in time"
-	} else if network, ok := errors.AsType[*net.OpError](err); ok {
-		e.reason = network.Error()
+// noAnswer returns the error of a request that got no whole answer.
+func noAnswer(req *http.Request, err error) *zoomError {
+	e := &zoomError{problem: noConnection, detail: "connection broken, or no HTTP"}
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
+		e.problem, e.detail = timeout, "no whole answer in time"
+	} else if operation, ok := errors.AsType[*net.OpError](err); ok {
+		e.detail = operation.Error()
 	} else if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		e.reason = certificate.Error()
-	} // other errors may quote what came
-	e.reason = fmt.Sprintf("%s: %q", endpoint, e.reason)
+		e.detail = certificate.Error()
+	} // any other error may quote what came
+	e.detail = fmt.Sprintf("%s: %q", req.URL, e.detail)
 	return e
 }
 
-// refusal gives the failure of an answer that is of no use: one of meanings or "upstream".
-func refusal(endpoint string, res *http.Response, a *answer) *zoomError {
-	e := &zoomError{kind: "upstream", Code: cmp.Or(a.ErrorCode, a.Code), Scopes: scopes.FindString(string(a.JSON)),
-		TrackingID: trackingID.FindString(res.Header.Get("x-zm-trackingid")),
-		RetryAfter: retryAfter.FindAllString(res.Header.Get("Retry-After"), 1)}
-	e.reason = fmt.Sprintf("%s: HTTP %d, code %d, tracking id %q", endpoint, res.StatusCode, e.Code, e.TrackingID)
-	for _, m := range meanings {
-		if slices.Contains(m.codes, e.Code) || slices.Contains(m.codes, res.StatusCode) || m.words.Match(a.JSON) {
-			e.kind = m.kind
+// refused returns the error of an answer that is a refusal or of no use.
+func refused(res *http.Response, r refusal, body []byte) *zoomError {
+	e := &zoomError{
+		problem:    badAnswer,
+		Code:       r.code(),
+		Scopes:     missingScopes(body),
+		TrackingID: trackingID(res.Header.Get("x-zm-trackingid")),
+		RetryAfter: retryAfter(res.Header.Get("Retry-After")),
+	}
+	e.detail = fmt.Sprintf("%s: HTTP %d, code %d, tracking id %q",
+		res.Request.URL, res.StatusCode, e.Code, e.TrackingID)
+	text := strings.ToLower(string(body))
+	contained := func(words string) bool { return strings.Contains(text, words) }
+	for _, known := range knownErrors {
+		if slices.Contains(known.codes, e.Code) || slices.Contains(known.codes, res.StatusCode) ||
+			slices.ContainsFunc(known.words, contained) {
+			e.problem = known.problem
 			break
 		}
 	}
 	return e
+}
+
+// The letters of identifiers, in two parts.
+const (
+	lowercase = "abcdefghijklmnopqrstuvwxyz"
+	uppercase = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// missingScopes returns the scopes that an error names, such as "user:read:user,
+// user:read:user:admin", or "".
+func missingScopes(body []byte) string {
+	_, list, _ := strings.Cut(string(body), "does not contain scopes:[")
+	list, _, _ = strings.Cut(list, "]")
+	return only(list, lowercase+"_:, ")
+}
+
+// trackingID returns a tracking ID if it looks like one, or "".
+func trackingID(header string) string {
+	if len(header) > 200 {
+		return ""
+	}
+	return only(header, lowercase+uppercase+"0123456789_.:;=+/-")
+}
+
+// retryAfter returns the value of a Retry-After header if it is one that HTTP allows, seconds or
+// a date (RFC 9110 10.2.3), the date if it is an ISO 8601 time, as Zoom sends it, else "".
+func retryAfter(header string) string {
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return strconv.FormatUint(seconds, 10)
+	}
+	when, err := http.ParseTime(header)
+	if err != nil {
+		when, err = time.Parse(time.RFC3339, header)
+	}
+	if err != nil {
+		return ""
+	}
+	return when.UTC().Format(http.TimeFormat)
+}
+
+// only returns s if it consists of these characters, else "".
+func only(s, characters string) string {
+	if strings.Trim(s, characters) != "" {
+		return ""
+	}
+	return s
+}
+
+// isVisibleASCII reports whether s is not empty and all visible ASCII, without a space.
+func isVisibleASCII(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) < 0
 }

@@ -36,7 +36,7 @@ func TestNobodyPicksUp(t *testing.T) {
 		}
 	}
 
-	dial := newZoom(config{}).client.Transport.(*http.Transport).DialContext
+	dial := newZoom(zoomConfig{}).client.Transport.(*http.Transport).DialContext
 	if dial == nil {
 		t.Fatal("connections to Zoom have no time-out of their own")
 	}

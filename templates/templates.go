@@ -1,4 +1,4 @@
-// Package templates holds what people see: the pages, with their one style and their one
+// Package templates holds what people see: the pages, with their one style sheet and their one
 // script inlined, so that a page is one response.
 package templates
 
@@ -9,19 +9,26 @@ import (
 	"embed"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html/template"
-	"regexp"
+	"net/http"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 //go:embed *.html style.css script.js
 var files embed.FS
 
-// maxDepth is how deep JSON may be nested to be indented. A usual profile has 2 levels; with
-// thousands, the indentation would be a thousand times as long as the JSON.
-const maxDepth = 32
+// maxBrackets is how many objects and arrays JSON may have to be indented. A usual profile has
+// three. With thousands, one in the other, the indentation would be a thousand times as long as
+// the JSON.
+const maxBrackets = 40
 
-// Parse gives all pages, each a template under its own name. On a demo they say so. It
+// accountTypes are Zoom's types of users in words.
+var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
+
+// Parse returns the pages, each a template of its own. In a demo they say that it is one. It
 // panics if one doesn't parse.
 func Parse(demo bool) *template.Template {
 	pages := template.New("").Funcs(template.FuncMap{
@@ -30,10 +37,13 @@ func Parse(demo bool) *template.Template {
 		"accountType": func(number int) string { return accountTypes[number] },
 		"https":       https,
 		"indent":      indent,
+		"inWords":     inWords,
 	})
-	names := []string{"layout.html", "profile.html", "problems.html", "consent.html", "style.css", "script.js"}
+	names := []string{
+		"layout.html", "profile.html", "problems.html", "consent.html", "style.css", "script.js",
+	}
 	if demo {
-		names = append(names, "demo.html") // last, as it takes the place of others
+		names = append(names, "demo.html") // last, since it replaces some of the others' parts
 	}
 	for _, name := range names {
 		template.Must(pages.New(name).Parse(read(name)))
@@ -41,21 +51,21 @@ func Parse(demo bool) *template.Template {
 	return pages
 }
 
-// SecurityPolicy gives the Content-Security-Policy of the pages: nothing but their own style
-// and script, by hash, their icon and an https picture, and no form but to formAction.
+// SecurityPolicy returns the pages' Content-Security-Policy. It allows their own style and
+// script, by hash, their icon, a picture over https, and forms that lead to formAction.
 func SecurityPolicy(formAction string) string {
 	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction +
 		"; img-src https: data:; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
-// hash gives the source that allows an inlined file. The file must have no comments: they
-// would not be in the page.
+// hash returns the source expression that allows an inlined file. The file must have no
+// comments, since the page's copy won't have them.
 func hash(name string) string {
 	sum := sha256.Sum256([]byte(read(name)))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// read gives a file with \n at the end of each line, as a browser hashes it.
+// read returns a file with \n at the end of each line, which is what a browser hashes.
 func read(name string) string {
 	text, err := files.ReadFile(name)
 	if err != nil {
@@ -64,66 +74,69 @@ func read(name string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-// accountTypes are Zoom's types of users in words.
-var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
-
-// name gives the first and last name, or else the first of the others that is not empty, or
-// "Zoom user".
+// name returns the first and last name or, if both are blank, the first of others that isn't,
+// or "Zoom user".
 func name(first, last string, others ...string) string {
 	full := strings.TrimSpace(first + " " + last)
-	for _, other := range append(others, "Zoom user") {
+	for _, other := range others {
 		full = cmp.Or(full, strings.TrimSpace(other))
 	}
-	return full
+	return cmp.Or(full, "Zoom user")
 }
 
-// initials gives the first letters of the first and the last word of a name, which must
-// not be blank.
+// initials returns the first letters of the first and the last word of a name, in capitals. The
+// name must not be blank.
 func initials(name string) string {
 	words := strings.Fields(name)
-	letters := firstLetter.FindString(words[0])
+	letters := firstLetter(words[0])
 	if last := len(words) - 1; last > 0 {
-		letters += firstLetter.FindString(words[last])
+		letters += firstLetter(words[last])
 	}
 	return strings.ToUpper(letters)
 }
 
-var firstLetter = regexp.MustCompile(`\pL`)
-
-// https gives s if it is an https URL, else "".
-func https(s string) string {
-	if strings.HasPrefix(s, "https://") {
-		return s
+// firstLetter returns the first letter in word, or "".
+func firstLetter(word string) string {
+	for _, c := range word {
+		if unicode.IsLetter(c) {
+			return string(c)
+		}
 	}
 	return ""
 }
 
-// indent gives JSON for reading; if it is nested deeper than maxDepth, as it is.
+// https returns url if it begins with https://, else "".
+func https(url string) string {
+	if strings.HasPrefix(url, "https://") {
+		return url
+	}
+	return ""
+}
+
+// indent returns JSON indented for reading or, if it has more than maxBrackets, as it is.
 func indent(data []byte) string {
 	var indented bytes.Buffer
 	indented.Grow(2 * len(data))
-	if depth(data) > maxDepth || json.Indent(&indented, data, "", "  ") != nil {
+	brackets := bytes.Count(data, []byte("{")) + bytes.Count(data, []byte("["))
+	if brackets > maxBrackets || json.Indent(&indented, data, "", "  ") != nil {
 		return string(data)
 	}
 	return indented.String()
 }
 
-// depth gives how deep arrays and objects are nested in valid JSON.
-func depth(data []byte) (deepest int) {
-	level, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
+// inWords returns what a Retry-After header says (RFC 9110 10.2.3), as the end of a sentence.
+func inWords(retryAfter string) string {
+	if when, err := http.ParseTime(retryAfter); err == nil {
+		return when.UTC().Format("on 2 January 2006 at 15:04 UTC")
 	}
-	return deepest
+	seconds, _ := strconv.Atoi(retryAfter)
+	switch {
+	case seconds <= 1:
+		return "in a second"
+	case seconds < 120:
+		return fmt.Sprintf("in %d seconds", seconds)
+	case seconds < 2*60*60:
+		return fmt.Sprintf("in %d minutes", (seconds+59)/60)
+	}
+	return fmt.Sprintf("in %d hours", (seconds+60*60-1)/(60*60))
 }

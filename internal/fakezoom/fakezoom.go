@@ -1,19 +1,17 @@
-// Package fakezoom is a stand-in for Zoom: its authorization server and one call of its API,
-// for one app and one user. It asks for consent on a page, refuses what Zoom refuses in a
-// sign-in, and answers in Zoom's form, as https://developers.zoom.us/docs/integrations/oauth/
-// describes it. Its access tokens don't run out.
+// Package fakezoom is a stand-in for Zoom: its authorization server and one call of its API, for
+// one app and one user. It asks for consent on a page, refuses what Zoom refuses in a sign-in,
+// and answers in Zoom's form. Its access tokens don't expire.
+//
+// https://developers.zoom.us/docs/integrations/oauth/
 package fakezoom
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,42 +26,49 @@ import (
 const CodeLifetime = 5 * time.Minute
 
 // Jill is a usual answer of /v2/users/me.
-const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Chill","display_name":"Jill Chill",` +
-	`"email":"jchill@example.com","type":2,"role_name":"Owner","pmi":3542471135,"use_pmi":false,` +
-	`"personal_meeting_url":"https://example.zoom.us/j/3542471135","timezone":"America/Denver","verified":1,` +
-	`"dept":"Engineering","created_at":"2019-06-01T07:58:03Z","last_login_time":"2021-05-05T20:40:30Z","pic_url":"",` +
-	`"host_key":"299022","group_ids":["RSMaSp8sTEGK0_oamiA2_w"],"account_id":"EAAAAAbbbbbCCCCHMA","language":"en-US",` +
-	`"phone_country":"USA","status":"active","job_title":"API Developer","company":"Example","location":"Denver","login_types":[101]}`
+const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Chill",
+"display_name":"Jill Chill","email":"jchill@example.com","type":2,"role_name":"Owner",
+"pmi":3542471135,"use_pmi":false,"personal_meeting_url":"https://zoom.example.com/j/3542471135",
+"timezone":"America/Denver","verified":1,"dept":"Engineering","created_at":"2019-06-01T07:58:03Z",
+"last_login_time":"2021-05-05T20:40:30Z","pic_url":"","host_key":"299022",
+"group_ids":["RSMaSp8sTEGK0_oamiA2_w"],"account_id":"EAAAAAbbbbbCCCCHMA","language":"en-US",
+"phone_country":"USA","status":"active","job_title":"API Developer","company":"Example",
+"location":"Denver","login_types":[101]}`
 
 // Server is the stand-in, an http.Handler. Its exported fields may be changed until it serves.
 type Server struct {
 	ClientID, ClientSecret string
-	RedirectURI            string           // the registered one
-	Scope                  string           // what the app may do, "user:read:user" to read the profile
+	RedirectURI            string           // the registered one; "/" if the app is beside it
+	Scope                  string           // what the app may do; user:read:user reads the profile
 	Profile                string           // the JSON of /v2/users/me
 	Now                    func() time.Time // the clock that codes expire by
 
 	pages  *template.Template
-	mux    *http.ServeMux
-	mutex  sync.Mutex
-	agreed bool              // the user has allowed the app
-	codes  map[string]grant  // by code, until they are exchanged
-	tokens map[string]string // scopes by access token
+	mux    http.ServeMux
+	mutex  sync.Mutex        // guards what follows
+	agreed bool              // whether the user has allowed the app
+	codes  map[string]grant  // by authorization code, until it is exchanged
+	scopes map[string]string // by access token
 }
 
 // grant is what an authorization code stands for.
 type grant struct {
-	challenge, method string
+	challenge, method string // of the code verifier (RFC 7636 4.3)
 	issued            time.Time
 }
 
-// New gives a stand-in that knows one app, with these credentials and this redirect URI.
+// New returns a stand-in that knows one app, with these credentials and this redirect URI.
 func New(clientID, clientSecret, redirectURI string) *Server {
 	s := &Server{
-		ClientID: clientID, ClientSecret: clientSecret, RedirectURI: redirectURI,
-		Scope: "user:read:user", Profile: Jill, Now: time.Now,
-		pages: templates.Parse(true), mux: http.NewServeMux(),
-		codes: map[string]grant{}, tokens: map[string]string{},
+		ClientID:     clientID,
+		ClientSecret: clientSecret,
+		RedirectURI:  redirectURI,
+		Scope:        "user:read:user",
+		Profile:      Jill,
+		Now:          time.Now,
+		pages:        templates.Parse(true),
+		codes:        map[string]grant{},
+		scopes:       map[string]string{},
 	}
 	s.mux.HandleFunc("GET /oauth/authorize", s.authorize)
 	s.mux.HandleFunc("POST /oauth/authorize", s.authorize)
@@ -72,167 +77,229 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 	return s
 }
 
-// Start serves a stand-in on a free port of the loopback interface, and gives its URL. When
-// ctx is done it finishes the requests in flight and ends.
-func Start(ctx context.Context, s *Server) (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("the stand-in for Zoom can't start: %w", err)
-	}
-	server := &http.Server{Handler: s, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { server.Shutdown(context.Background()) })
-	go server.Serve(listener)
-	return "http://" + listener.Addr().String(), nil
-}
-
-// ServeHTTP answers /oauth/authorize, /oauth/token and /v2/users/me, each with a tracking id as
-// Zoom does.
+// ServeHTTP answers requests to Zoom. Each answer has a tracking ID, as Zoom's do, and must not be
+// stored (RFC 6749 5.1).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-zm-trackingid", "DEMO_"+rand.Text())
 	w.Header().Set("Cache-Control", "no-store")
 	s.mux.ServeHTTP(w, r)
 }
 
-// authorize asks the user for consent, once, and sends the browser back with a code or with
-// the refusal (RFC 6749 4.1.1 and 4.1.2, RFC 7636 4.3).
-func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
-	query, decision := r.URL.Query(), r.PostFormValue("decision")
-	switch {
-	case query.Get("client_id") != s.ClientID:
-		send(w, http.StatusBadRequest, object{"status": false, "errorCode": 4702, "errorMessage": "Invalid client.", "result": nil})
-		return
-	case query.Get("redirect_uri") != s.RedirectURI:
-		send(w, http.StatusBadRequest, object{"status": false, "errorCode": 4700, "errorMessage": "Invalid redirect url", "result": nil})
-		return
-	}
-	back := url.Values{}
-	if query.Has("state") {
-		back.Set("state", query.Get("state"))
-	}
-	method := query.Get("code_challenge_method")
-	switch {
-	case query.Get("response_type") != "code":
-		back.Set("error", "unsupported_response_type")
-	case method != "" && method != "plain" && method != "S256":
-		back.Set("error", "invalid_request")
-	case decision == "decline":
-		back.Set("error", "access_denied")
-	default:
-		code := s.issue(grant{query.Get("code_challenge"), method, s.Now()}, decision == "allow")
-		if code == "" {
-			s.ask(w)
+// Beside returns a handler that passes on to app whatever the stand-in has no answer for. It is
+// no ServeMux, which would redirect a path such as // before app sees it.
+func (s *Server) Beside(app http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := s.mux.Handler(r); pattern == "" {
+			app.ServeHTTP(w, r)
 			return
 		}
-		back.Set("code", code)
-	}
-	http.Redirect(w, r, s.RedirectURI+"?"+back.Encode(), http.StatusFound)
+		s.ServeHTTP(w, r)
+	})
 }
 
-// ask shows the consent page. Its form may lead back to the app.
+// authorize answers an authorization request (RFC 6749 4.1.1, RFC 7636 4.3), for which it needs
+// the user's consent once. It never redirects to a URI that isn't registered (RFC 6749 4.1.2.1).
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
+	query, decision := r.URL.Query(), r.PostFormValue("decision")
+	methods := []string{"", "plain", "S256"}
+	switch {
+	case query.Get("client_id") != s.ClientID:
+		send(w, http.StatusBadRequest, pageError{Code: 4702, Message: "Invalid client."})
+	case query.Get("redirect_uri") != s.RedirectURI:
+		send(w, http.StatusBadRequest, pageError{Code: 4700, Message: "Invalid redirect url"})
+	case query.Get("response_type") != "code":
+		s.sendBack(w, r, "error", "unsupported_response_type")
+	case !slices.Contains(methods, query.Get("code_challenge_method")):
+		s.sendBack(w, r, "error", "invalid_request") // RFC 7636 4.4.1
+	case decision == "decline":
+		s.sendBack(w, r, "error", "access_denied")
+	case s.allowed(decision):
+		s.sendBack(w, r, "code", s.newCode(query))
+	default:
+		s.ask(w)
+	}
+}
+
+// sendBack sends the browser back to the app with a parameter, and with the state if the request
+// has one (RFC 6749 4.1.2 and 4.1.2.1).
+func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value string) {
+	answer := url.Values{name: {value}}
+	if query := r.URL.Query(); query.Has("state") {
+		answer.Set("state", query.Get("state"))
+	}
+	http.Redirect(w, r, s.RedirectURI+"?"+answer.Encode(), http.StatusFound)
+}
+
+// allowed reports whether the user allows the app by this decision, or did so before.
+func (s *Server) allowed(decision string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.agreed = s.agreed || decision == "allow"
+	return s.agreed
+}
+
+// newCode returns a new authorization code for an authorization request.
+func (s *Server) newCode(query url.Values) string {
+	code := rand.Text()
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.codes[code] = grant{
+		challenge: query.Get("code_challenge"),
+		method:    query.Get("code_challenge_method"),
+		issued:    s.Now(),
+	}
+	return code
+}
+
+// ask shows the consent page.
 func (s *Server) ask(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", templates.SecurityPolicy("'self' "+strings.TrimSuffix(s.RedirectURI, "/")))
+	w.Header().Set("Content-Security-Policy", templates.SecurityPolicy(s.formAction()))
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	s.pages.ExecuteTemplate(w, "consent", s)
 }
 
-// issue gives a new code for a grant, or none before the user has allowed the app.
-func (s *Server) issue(g grant, allowed bool) string {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.agreed = s.agreed || allowed
-	if !s.agreed {
-		return ""
+// formAction returns where the consent page's form may lead: to the stand-in, which sends the
+// browser on to the app. Some browsers check both.
+func (s *Server) formAction() string {
+	app, err := url.Parse(s.RedirectURI)
+	if err != nil || app.Host == "" {
+		return "'self'"
 	}
-	code := rand.Text()
-	s.codes[code] = g
-	return code
+	return "'self' " + app.Scheme + "://" + app.Host
 }
 
-// token exchanges a code for an access token (RFC 6749 4.1.3 and 5, RFC 7636 4.6). It reads
-// nothing from the URL.
+// token answers a token request (RFC 6749 4.1.3) whose client proves who it is. It reads nothing
+// from the URL.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	id, secret, basic := r.BasicAuth()
-	id, idErr := url.QueryUnescape(id) // RFC 6749 2.3.1
-	secret, secretErr := url.QueryUnescape(secret)
+	id, secret, ok := credentials(r)
 	r.ParseForm()
-	form := r.PostForm
-
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	code := form.Get("code")
-	g, known := s.codes[code]
-	refuse := func(number int, err, reason string) {
-		o := object{"reason": reason, "error": err}
-		if number != 0 {
-			o["errorCode"] = number
-		}
-		send(w, http.StatusBadRequest, o)
-	}
 	switch {
-	case !basic:
-		refuse(4706, "invalid_request", "Client ID or client secret is missing.")
-		return
-	case idErr != nil || secretErr != nil || id != s.ClientID || secret != s.ClientSecret:
-		refuse(0, "invalid_client", "Invalid client_id or client_secret")
-		return
-	case form.Get("grant_type") != "authorization_code":
-		refuse(0, "unsupported_grant_type", "unsupported grant type")
-		return
-	case !known:
-		refuse(0, "invalid_request", "Invalid authorization code "+code)
-		return
-	}
-	delete(s.codes, code) // it works once, well or not
-	switch {
-	case s.Now().Sub(g.issued) > CodeLifetime:
-		refuse(4733, "invalid_grant", "Code is expired")
-	case form.Get("redirect_uri") != s.RedirectURI:
-		refuse(4709, "invalid_request", "Redirect URI mismatch.")
-	case !g.proves(form.Get("code_verifier")):
-		refuse(0, "invalid_grant", "Invalid authorization code "+code)
+	case !ok:
+		refuse(w, tokenError{"Client ID or client secret is missing.", "invalid_request", 4706})
+	case id != s.ClientID || secret != s.ClientSecret:
+		refuse(w, tokenError{"Invalid client_id or client_secret", "invalid_client", 0})
+	case r.PostForm.Get("grant_type") != "authorization_code":
+		refuse(w, tokenError{"unsupported grant type", "unsupported_grant_type", 0})
 	default:
-		access := "access." + rand.Text() + "." + rand.Text()
-		s.tokens[access] = s.Scope
-		send(w, http.StatusOK, object{"access_token": access, "token_type": "bearer", "refresh_token": "refresh." + rand.Text(),
-			"expires_in": 3599, "scope": s.Scope, "api_url": "https://api.zoom.us"})
+		s.exchange(w, r.PostForm)
 	}
 }
 
-// proves reports whether the code verifier belongs to the grant's challenge (RFC 7636 4.6).
-// Without a challenge there must be none (RFC 9700 2.1.1).
-func (g grant) proves(verifier string) bool {
+// credentials returns the client's ID and secret, which are form-encoded (RFC 6749 2.3.1), and
+// reports whether the request has them. One that is encoded wrongly is returned as "".
+func credentials(r *http.Request) (id, secret string, ok bool) {
+	id, secret, ok = r.BasicAuth()
+	id, _ = url.QueryUnescape(id)
+	secret, _ = url.QueryUnescape(secret)
+	return id, secret, ok
+}
+
+// exchange trades an authorization code for an access token (RFC 6749 5.1, RFC 7636 4.6).
+func (s *Server) exchange(w http.ResponseWriter, form url.Values) {
+	code := form.Get("code")
+	invalidCode := tokenError{"Invalid authorization code " + code, "invalid_grant", 0}
+	g, known := s.useUp(code)
+	switch {
+	case !known:
+		refuse(w, invalidCode)
+	case s.Now().Sub(g.issued) > CodeLifetime:
+		refuse(w, tokenError{"Code is expired", "invalid_grant", 4733})
+	case form.Get("redirect_uri") != s.RedirectURI:
+		refuse(w, tokenError{"Redirect URI mismatch.", "invalid_request", 4709})
+	case !g.provenBy(form.Get("code_verifier")):
+		refuse(w, invalidCode)
+	default:
+		send(w, http.StatusOK, map[string]any{
+			"access_token":  s.newToken(),
+			"token_type":    "bearer",
+			"refresh_token": "refresh." + rand.Text(),
+			"expires_in":    3599,
+			"scope":         s.Scope,
+			"api_url":       "https://api.zoom.example.com",
+		})
+	}
+}
+
+// useUp returns what an authorization code stands for, and reports whether it is known. From then
+// on it isn't, even if the exchange fails (RFC 6749 4.1.2).
+func (s *Server) useUp(code string) (g grant, known bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	g, known = s.codes[code]
+	delete(s.codes, code)
+	return g, known
+}
+
+// provenBy reports whether the code verifier belongs to the grant's code challenge (RFC 7636
+// 4.6). Without a challenge there must be no verifier either (RFC 9700 2.1.1).
+func (g grant) provenBy(verifier string) bool {
 	if g.method == "S256" {
-		sum := sha256.Sum256([]byte(verifier))
-		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
+		hash := sha256.Sum256([]byte(verifier))
+		verifier = base64.RawURLEncoding.EncodeToString(hash[:])
 	}
 	return g.challenge == verifier
 }
 
-// me gives the profile to whoever has an access token with the scope for it (RFC 6750 2.1).
-func (s *Server) me(w http.ResponseWriter, r *http.Request) {
-	access, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+// newToken returns a new access token for what the app may do.
+func (s *Server) newToken() string {
+	token := "access." + rand.Text() + "." + rand.Text()
 	s.mutex.Lock()
-	scope, known := s.tokens[access]
+	defer s.mutex.Unlock()
+	s.scopes[token] = s.Scope
+	return token
+}
+
+// me answers with the profile if the request has an access token that may read it (RFC 6750 2.1).
+func (s *Server) me(w http.ResponseWriter, r *http.Request) {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	s.mutex.Lock()
+	scope, known := s.scopes[token]
 	s.mutex.Unlock()
 	switch {
 	case !bearer || !known:
-		send(w, http.StatusUnauthorized, object{"code": 124, "message": "Invalid access token."})
+		send(w, http.StatusUnauthorized, apiError{124, "Invalid access token."})
 	case !slices.Contains(strings.Fields(scope), "user:read:user"):
-		send(w, http.StatusBadRequest, object{"code": 4711,
-			"message": "Invalid access token, does not contain scopes:[user:read:user, user:read:user:admin]."})
+		send(w, http.StatusBadRequest, apiError{4711, "Invalid access token, does not contain " +
+			"scopes:[user:read:user, user:read:user:admin]."})
 	default:
-		w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+		w.Header().Set("Content-Type", jsonType)
 		io.WriteString(w, s.Profile)
 	}
 }
 
-// object is a JSON object to send.
-type object map[string]any
+// pageError is what a browser gets instead of the consent page.
+type pageError struct {
+	Status  bool   `json:"status"` // false
+	Code    int    `json:"errorCode"`
+	Message string `json:"errorMessage"`
+	Result  any    `json:"result"` // null
+}
 
-// send answers with a JSON object.
-func send(w http.ResponseWriter, status int, o object) {
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+// tokenError is an error of the token endpoint (RFC 6749 5.2). Some have a number of Zoom's.
+type tokenError struct {
+	Reason string `json:"reason"`
+	Error  string `json:"error"`
+	Code   int    `json:"errorCode,omitempty"`
+}
+
+// apiError is an error of the API.
+type apiError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// jsonType is the Content-Type of Zoom's JSON.
+const jsonType = "application/json;charset=UTF-8"
+
+// refuse answers a token request with an error.
+func refuse(w http.ResponseWriter, e tokenError) {
+	send(w, http.StatusBadRequest, e)
+}
+
+// send answers with a value as JSON.
+func send(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(o)
+	json.NewEncoder(w).Encode(value)
 }

@@ -2,273 +2,483 @@ package fakezoom
 
 import (
 	"encoding/json"
-	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 const (
-	verifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
-	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-	redirect  = "http://localhost:8000"
+	redirectURI = "https://app.example.com"
+	verifier    = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
+	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// noFollow is a client that follows no redirect.
-var noFollow = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-
-// start serves a stand-in and gives its URL.
-func start(t *testing.T, s *Server) string {
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	return server.URL
+// authorization is a correct authorization request (RFC 6749 4.1.1, RFC 7636 4.3).
+var authorization = url.Values{
+	"response_type":         {"code"},
+	"client_id":             {"id"},
+	"redirect_uri":          {redirectURI},
+	"state":                 {"s&t"},
+	"code_challenge":        {challenge},
+	"code_challenge_method": {"S256"},
 }
 
-// with gives values with some replaced; an empty one is left out.
-func with(values url.Values, replaced ...string) url.Values {
-	all := url.Values{}
-	for name := range values {
-		all.Set(name, values.Get(name))
+// tokenForm returns the form of a correct token request (RFC 6749 4.1.3, RFC 7636 4.5).
+func tokenForm(code string) url.Values {
+	return url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {redirectURI},
+		"code_verifier": {verifier},
 	}
-	for i := 0; i < len(replaced); i += 2 {
-		all.Set(replaced[i], replaced[i+1])
-		if replaced[i+1] == "" {
-			all.Del(replaced[i])
+}
+
+// newServer returns a stand-in that knows the app of authorization.
+func newServer() *Server { return New("id", "s+%", redirectURI) }
+
+// with returns values with one of them replaced or, if the new value is empty, left out.
+func with(values url.Values, name, value string) url.Values {
+	changed := maps.Clone(values)
+	changed.Set(name, value)
+	if value == "" {
+		changed.Del(name)
+	}
+	return changed
+}
+
+// serve returns the answer to a request.
+func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// post returns a request that sends a form.
+func post(target string, form url.Values) *http.Request {
+	r := httptest.NewRequest("POST", target, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return r
+}
+
+// visit returns the answer to an authorization request.
+func visit(h http.Handler, query url.Values) *httptest.ResponseRecorder {
+	return serve(h, httptest.NewRequest("GET", "/oauth/authorize?"+query.Encode(), nil))
+}
+
+// press returns the answer to a button of the consent page, "allow" or "decline".
+func press(h http.Handler, query url.Values, button string) *httptest.ResponseRecorder {
+	return serve(h, post("/oauth/authorize?"+query.Encode(), url.Values{"decision": {button}}))
+}
+
+// sentBack returns the parameters with which an answer sends the browser to the app, or nil.
+func sentBack(w *httptest.ResponseRecorder) url.Values {
+	location, err := w.Result().Location()
+	if err != nil {
+		return nil
+	}
+	return location.Query()
+}
+
+// outcome returns what an answer to an authorization request comes to.
+func outcome(w *httptest.ResponseRecorder) string {
+	back := sentBack(w)
+	switch {
+	case back.Has("code"):
+		return "a code"
+	case back.Has("error"):
+		return back.Get("error")
+	case strings.Contains(w.Body.String(), `value="allow"`):
+		return "the question"
+	}
+	return w.Body.String()
+}
+
+// allow returns the code that the app gets when the user allows it.
+func allow(t *testing.T, h http.Handler, query url.Values) string {
+	t.Helper()
+	w := press(h, query, "allow")
+	if got := outcome(w); got != "a code" {
+		t.Fatalf("the user allows the app: got %s, want a code", got)
+	}
+	return sentBack(w).Get("code")
+}
+
+// exchange returns the answer to a token request with the app's credentials.
+func exchange(h http.Handler, form url.Values) *httptest.ResponseRecorder {
+	r := post("/oauth/token", form)
+	r.SetBasicAuth("id", "s%2B%25")
+	return serve(h, r)
+}
+
+// accessToken returns the access token in an answer to a token request.
+func accessToken(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	json.Unmarshal(w.Body.Bytes(), &answer)
+	if w.Code != 200 || answer.AccessToken == "" {
+		t.Fatalf("got %d %s, want an access token", w.Code, w.Body)
+	}
+	return answer.AccessToken
+}
+
+// profile returns the answer to a call of /v2/users/me.
+func profile(h http.Handler, authorization string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "/v2/users/me", nil)
+	r.Header.Set("Authorization", authorization)
+	return serve(h, r)
+}
+
+// invalidCode returns the answer to a token request with a code that isn't good.
+func invalidCode(code string) string {
+	return `{"reason":"Invalid authorization code ` + code + `","error":"invalid_grant"}`
+}
+
+// wantJSON reports an error unless an answer has this status and this JSON.
+func wantJSON(t *testing.T, w *httptest.ResponseRecorder, status int, body string) {
+	t.Helper()
+	if got := strings.TrimSpace(w.Body.String()); w.Code != status || got != body {
+		t.Errorf("got %d %s, want %d %s", w.Code, got, status, body)
+	}
+	if got := w.Header().Get("Content-Type"); got != "application/json;charset=UTF-8" {
+		t.Errorf("got the type %q, want application/json;charset=UTF-8", got)
+	}
+}
+
+func TestConsentIsAskedOnce(t *testing.T) {
+	s := newServer()
+	for _, step := range []struct{ when, button, want string }{
+		{"the first visit", "", "the question"},
+		{"Decline", "decline", "access_denied"},
+		{"the visit after Decline", "", "the question"},
+		{"a button that isn't there", "maybe", "the question"},
+		{"Allow", "allow", "a code"},
+		{"the visit after Allow", "", "a code"},
+		{"Decline after Allow", "decline", "access_denied"},
+	} {
+		w := visit(s, authorization)
+		if step.button != "" {
+			w = press(s, authorization, step.button)
+		}
+		if got := outcome(w); got != step.want {
+			t.Errorf("%s: got %s, want %s", step.when, got, step.want)
 		}
 	}
-	return all
 }
 
-// request is an authorization request that is right.
-var request = url.Values{"response_type": {"code"}, "client_id": {"id"}, "redirect_uri": {redirect}, "state": {"st&te"},
-	"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
-
-// decide sends an authorization request, with the user's decision if there is one, and gives
-// the answer and its body.
-func decide(t *testing.T, site string, query url.Values, decision string) (*http.Response, string) {
-	t.Helper()
-	address := site + "/oauth/authorize?" + query.Encode()
-	res, err := noFollow.Get(address)
-	if decision != "" {
-		res, err = noFollow.PostForm(address, url.Values{"decision": {decision}})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, _ := io.ReadAll(res.Body)
-	return res, string(body)
-}
-
-// code gives a new authorization code.
-func code(t *testing.T, site string, query url.Values) string {
-	t.Helper()
-	res, body := decide(t, site, query, "allow")
-	u, err := res.Location()
-	if err != nil {
-		t.Fatalf("%v: %s", err, body)
-	}
-	return u.Query().Get("code")
-}
-
-func TestConsent(t *testing.T) {
-	site := start(t, New("id", "secret", redirect))
-	res, body := decide(t, site, request, "")
-	if res.StatusCode != 200 || !strings.Contains(body, "Allow") || !strings.Contains(body, "Decline") {
-		t.Errorf("got %d, want 200 and a choice: %s", res.StatusCode, body)
-	}
-	res, _ = decide(t, site, request, "decline")
-	if got := res.Header.Get("Location"); got != redirect+"?error=access_denied&state=st%26te" {
-		t.Errorf("declined: goes to %s", got)
-	}
-	if res, _ = decide(t, site, request, ""); res.StatusCode != 200 {
-		t.Errorf("after declining: got %d, want to be asked again", res.StatusCode)
-	}
-	if code(t, site, request) == "" {
-		t.Error("allowed: got no code")
-	}
-	res, _ = decide(t, site, request, "")
-	if u, _ := res.Location(); u == nil || u.Query().Get("code") == "" || u.Query().Get("state") != "st&te" {
-		t.Errorf("the next time: goes to %s, want straight back", u)
+func TestALinkCannotAllow(t *testing.T) {
+	w := visit(newServer(), with(authorization, "decision", "allow"))
+	if got := outcome(w); got != "the question" {
+		t.Errorf("got %s, want the question", got)
 	}
 }
 
-func TestAuthorizeRefuses(t *testing.T) {
-	site := start(t, New("id", "secret", redirect))
-	for name, c := range map[string]struct {
-		query url.Values
-		want  string
-	}{
-		"an unknown client":            {with(request, "client_id", "other"), `"errorCode":4702`},
-		"an unregistered redirect URI": {with(request, "redirect_uri", redirect+"/"), `{"errorCode":4700,"errorMessage":"Invalid redirect url","result":null,"status":false}`},
-		"no redirect URI":              {with(request, "redirect_uri", ""), `"errorCode":4700`},
+func TestConsentPage(t *testing.T) {
+	for redirectURI, formAction := range map[string]string{
+		"https://app.example.com": "; form-action 'self' https://app.example.com;",
+		"http://localhost:8000/":  "; form-action 'self' http://localhost:8000;",
+		"/":                       "; form-action 'self';",
 	} {
-		t.Run(name, func(t *testing.T) {
-			if res, body := decide(t, site, c.query, "allow"); res.StatusCode != 400 || !strings.Contains(body, c.want) {
-				t.Errorf("got %d %s, want 400 %s", res.StatusCode, body, c.want)
-			}
-		})
-	}
-	for name, c := range map[string]struct {
-		query url.Values
-		want  string
-	}{
-		"an unknown response type":    {with(request, "response_type", "token"), "unsupported_response_type"},
-		"an unknown challenge method": {with(request, "code_challenge_method", "MD5"), "invalid_request"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			res, _ := decide(t, site, c.query, "allow")
-			if u, _ := res.Location(); u == nil || u.Query().Get("error") != c.want || u.Query().Has("code") {
-				t.Errorf("goes to %s, want the error %s", u, c.want)
-			}
-		})
-	}
-}
-
-// exchange sends a token request and gives the answer's status and object.
-func exchange(t *testing.T, site, id, secret string, form url.Values) (int, map[string]any) {
-	t.Helper()
-	req, err := http.NewRequest("POST", site+"/oauth/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if id != "" {
-		req.SetBasicAuth(id, secret)
-	}
-	return fetch(t, req)
-}
-
-// fetch sends a request and gives the answer's status and object.
-func fetch(t *testing.T, req *http.Request) (int, map[string]any) {
-	t.Helper()
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if !strings.HasPrefix(res.Header.Get("x-zm-trackingid"), "DEMO_") {
-		t.Error("the answer has no tracking id")
-	}
-	var o map[string]any
-	if err := json.NewDecoder(res.Body).Decode(&o); err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, o
-}
-
-func TestToken(t *testing.T) {
-	right := url.Values{"grant_type": {"authorization_code"}, "redirect_uri": {redirect}, "code_verifier": {verifier}}
-	plain := with(request, "code_challenge_method", "", "code_challenge", verifier)
-	without := with(request, "code_challenge_method", "", "code_challenge", "")
-	for name, c := range map[string]struct {
-		id, secret string
-		request    url.Values
-		form       url.Values
-		age        time.Duration
-		status     int
-		want       map[string]any
-	}{
-		"all is right":               {"id", "s%2B%25", request, right, 0, 200, map[string]any{"token_type": "bearer", "expires_in": 3599.0, "scope": "user:read:user"}},
-		"plain challenge":            {"id", "s%2B%25", plain, right, 0, 200, nil},
-		"no challenge, no verifier":  {"id", "s%2B%25", without, with(right, "code_verifier", ""), 0, 200, nil},
-		"verifier, but no challenge": {"id", "s%2B%25", without, right, 0, 400, map[string]any{"error": "invalid_grant"}},
-		"just in time":               {"id", "s%2B%25", request, right, CodeLifetime, 200, nil},
-		"no credentials":             {"", "", request, right, 0, 400, map[string]any{"errorCode": 4706.0}},
-		"wrong id":                   {"other", "s%2B%25", request, right, 0, 400, map[string]any{"error": "invalid_client"}},
-		"wrong secret":               {"id", "s", request, right, 0, 400, map[string]any{"error": "invalid_client", "reason": "Invalid client_id or client_secret"}},
-		"secret not encoded":         {"id", "s+%", request, right, 0, 400, map[string]any{"error": "invalid_client"}},
-		"another grant":              {"id", "s%2B%25", request, with(right, "grant_type", "password"), 0, 400, map[string]any{"error": "unsupported_grant_type"}},
-		"wrong verifier":             {"id", "s%2B%25", request, with(right, "code_verifier", challenge), 0, 400, map[string]any{"error": "invalid_grant"}},
-		"wrong plain verifier":       {"id", "s%2B%25", plain, with(right, "code_verifier", "x"), 0, 400, map[string]any{"error": "invalid_grant"}},
-		"no verifier":                {"id", "s%2B%25", request, with(right, "code_verifier", ""), 0, 400, map[string]any{"error": "invalid_grant"}},
-		"another redirect URI":       {"id", "s%2B%25", request, with(right, "redirect_uri", redirect+"/"), 0, 400, map[string]any{"errorCode": 4709.0, "reason": "Redirect URI mismatch."}},
-		"expired code":               {"id", "s%2B%25", request, right, CodeLifetime + time.Second, 400, map[string]any{"errorCode": 4733.0}},
-		"unknown code":               {"id", "s%2B%25", request, with(right, "code", "x"), 0, 400, map[string]any{"error": "invalid_request", "reason": "Invalid authorization code x"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := New("id", "s+%", redirect)
-			now := time.Now()
-			s.Now = func() time.Time { return now }
-			site := start(t, s)
-			form := c.form
-			if !form.Has("code") {
-				form = with(form, "code", code(t, site, c.request))
-			}
-			now = now.Add(c.age)
-			status, o := exchange(t, site, c.id, c.secret, form)
-			if status != c.status {
-				t.Errorf("got %d %v, want %d", status, o, c.status)
-			}
-			for name, want := range c.want {
-				if o[name] != want {
-					t.Errorf("%s: got %v, want %v", name, o[name], want)
+		t.Run(redirectURI, func(t *testing.T) {
+			w := visit(New("id", "secret", redirectURI), with(authorization, "redirect_uri", redirectURI))
+			for _, want := range []string{"<code>id</code>", "user:read:user", `value="allow"`, `value="decline"`} {
+				if got := w.Body.String(); !strings.Contains(got, want) {
+					t.Errorf("got %s, want it to have %s", got, want)
 				}
 			}
-			if status == 200 {
-				if status, o := exchange(t, site, c.id, c.secret, form); status != 400 || o["error"] != "invalid_request" {
-					t.Errorf("the second time: got %d %v, want 400 invalid_request", status, o)
-				}
+			if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, formAction) {
+				t.Errorf("got the policy %s, want it to have %s", got, formAction)
+			}
+			if got := w.Header().Get("Referrer-Policy"); got != "no-referrer" {
+				t.Errorf("got the referrer policy %q, want no-referrer", got)
 			}
 		})
 	}
+}
 
-	t.Run("parameters in the URL", func(t *testing.T) {
-		site := start(t, New("id", "secret", redirect))
-		form := with(right, "code", code(t, site, request))
-		req, _ := http.NewRequest("POST", site+"/oauth/token?"+form.Encode(), nil)
-		req.SetBasicAuth("id", "secret")
-		if status, o := fetch(t, req); status != 400 {
-			t.Errorf("got %d %v, want 400", status, o)
+func TestTheBrowserGoesBack(t *testing.T) {
+	for name, c := range map[string]struct{ parameter, value, button, want string }{
+		"after Allow":              {"", "", "allow", "?code=CODE&state=s%26t"},
+		"after Decline":            {"", "", "decline", "?error=access_denied&state=s%26t"},
+		"without a state":          {"state", "", "allow", "?code=CODE"},
+		"wrong response type":      {"response_type", "token", "allow", "?error=unsupported_response_type&state=s%26t"},
+		"unknown challenge method": {"code_challenge_method", "MD5", "allow", "?error=invalid_request&state=s%26t"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := press(newServer(), with(authorization, c.parameter, c.value), c.button)
+			got := w.Header().Get("Location")
+			if code := sentBack(w).Get("code"); code != "" {
+				got = strings.Replace(got, code, "CODE", 1)
+			}
+			if want := redirectURI + c.want; w.Code != 302 || got != want {
+				t.Errorf("got %d to %q, want 302 to %q", w.Code, got, want)
+			}
+		})
+	}
+}
+
+func TestTheBrowserGoesNowhereElse(t *testing.T) {
+	const (
+		unknownApp  = `{"status":false,"errorCode":4702,"errorMessage":"Invalid client.","result":null}`
+		badRedirect = `{"status":false,"errorCode":4700,"errorMessage":"Invalid redirect url","result":null}`
+	)
+	for name, c := range map[string]struct{ parameter, value, want string }{
+		"unknown app":                    {"client_id", "other", unknownApp},
+		"redirect URI with a slash more": {"redirect_uri", redirectURI + "/", badRedirect},
+		"no redirect URI":                {"redirect_uri", "", badRedirect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantJSON(t, press(newServer(), with(authorization, c.parameter, c.value), "allow"), 400, c.want)
+		})
+	}
+}
+
+func TestTokens(t *testing.T) {
+	s := newServer()
+	w := exchange(s, tokenForm(allow(t, s, authorization)))
+	access := accessToken(t, w)
+	var got map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("got %s, want JSON: %v", w.Body, err)
+	}
+	if refresh := got["refresh_token"]; refresh == "" || refresh == access {
+		t.Errorf("got the refresh token %q, want one of its own", refresh)
+	}
+	want := map[string]any{
+		"access_token":  access,
+		"token_type":    "bearer",
+		"refresh_token": got["refresh_token"],
+		"expires_in":    3599.0,
+		"scope":         "user:read:user",
+		"api_url":       "https://api.zoom.example.com",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	const (
+		missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
+		wrong   = `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`
+	)
+	for name, c := range map[string]struct{ id, secret, want string }{
+		"none":                  {"", "", missing},
+		"wrong id":              {"other", "s%2B%25", wrong},
+		"wrong secret":          {"id", "s", wrong},
+		"plus sign not encoded": {"id", "s+%25", wrong},
+		"not encoded at all":    {"id", "s+%", wrong},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			r := post("/oauth/token", tokenForm(allow(t, s, authorization)))
+			if c.id != "" {
+				r.SetBasicAuth(c.id, c.secret)
+			}
+			wantJSON(t, serve(s, r), 400, c.want)
+		})
+	}
+}
+
+func TestExchangeRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ parameter, value, want string }{
+		"another grant": {"grant_type", "password",
+			`{"reason":"unsupported grant type","error":"unsupported_grant_type"}`},
+		"another redirect URI": {"redirect_uri", redirectURI + "/",
+			`{"reason":"Redirect URI mismatch.","error":"invalid_request","errorCode":4709}`},
+		"an unknown code": {"code", "x", invalidCode("x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			form := tokenForm(allow(t, s, authorization))
+			wantJSON(t, exchange(s, with(form, c.parameter, c.value)), 400, c.want)
+		})
+	}
+}
+
+func TestExchangeIgnoresTheURL(t *testing.T) {
+	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier"} {
+		s := newServer()
+		form := tokenForm(allow(t, s, authorization))
+		r := post("/oauth/token?"+name+"="+url.QueryEscape(form.Get(name)), with(form, name, ""))
+		r.SetBasicAuth("id", "s%2B%25")
+		if w := serve(s, r); w.Code != 400 {
+			t.Errorf("%s in the URL: got %d %s, want 400", name, w.Code, w.Body)
 		}
-	})
+	}
+}
+
+func TestCodeVerifier(t *testing.T) {
+	for name, c := range map[string]struct {
+		challenge, method, verifier string
+		good                        bool
+	}{
+		"S256":                         {challenge, "S256", verifier, true},
+		"S256, the challenge itself":   {challenge, "S256", challenge, false},
+		"S256, no verifier":            {challenge, "S256", "", false},
+		"plain":                        {verifier, "plain", verifier, true},
+		"plain, as no method is named": {verifier, "", verifier, true},
+		"plain, another verifier":      {verifier, "plain", challenge, false},
+		"no challenge, no verifier":    {"", "", "", true},
+		"no challenge, but a verifier": {"", "", verifier, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			query := with(with(authorization, "code_challenge", c.challenge), "code_challenge_method", c.method)
+			code := allow(t, s, query)
+			w := exchange(s, with(tokenForm(code), "code_verifier", c.verifier))
+			if c.good {
+				accessToken(t, w)
+			} else {
+				wantJSON(t, w, 400, invalidCode(code))
+			}
+		})
+	}
+}
+
+func TestACodeWorksOnce(t *testing.T) {
+	for name, firstVerifier := range map[string]string{
+		"after a success": verifier,
+		"after a failure": "x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer()
+			code := allow(t, s, authorization)
+			exchange(s, with(tokenForm(code), "code_verifier", firstVerifier))
+			wantJSON(t, exchange(s, tokenForm(code)), 400, invalidCode(code))
+		})
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	s := newServer()
+	shared := tokenForm(allow(t, s, authorization))
+	var ofShared, ofOwn atomic.Int32 // exchanges that succeed
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			if exchange(s, shared).Code == 200 {
+				ofShared.Add(1)
+			}
+			own := tokenForm(sentBack(visit(s, authorization)).Get("code"))
+			if exchange(s, own).Code == 200 {
+				ofOwn.Add(1)
+			}
+			profile(s, "Bearer x")
+		})
+	}
+	all.Wait()
+	if got := ofShared.Load(); got != 1 {
+		t.Errorf("all with one code: got %d tokens, want 1", got)
+	}
+	if got := ofOwn.Load(); got != 200 {
+		t.Errorf("each with a code of its own: got %d tokens, want 200", got)
+	}
+}
+
+func TestACodeExpires(t *testing.T) {
+	s := newServer()
+	now := time.Now()
+	s.Now = func() time.Time { return now }
+
+	form := tokenForm(allow(t, s, authorization))
+	now = now.Add(CodeLifetime)
+	accessToken(t, exchange(s, form))
+
+	form = tokenForm(allow(t, s, authorization))
+	now = now.Add(CodeLifetime + 1)
+	wantJSON(t, exchange(s, form), 400, `{"reason":"Code is expired","error":"invalid_grant","errorCode":4733}`)
 }
 
 func TestMe(t *testing.T) {
-	s := New("id", "secret", redirect)
-	site := start(t, s)
-	token := func() string {
-		_, o := exchange(t, site, "id", "secret", url.Values{"grant_type": {"authorization_code"}, "redirect_uri": {redirect},
-			"code_verifier": {verifier}, "code": {code(t, site, request)}})
-		return "Bearer " + o["access_token"].(string)
-	}
-	good := token()
-	s.Scope = "meeting:read:meeting"
-	poor := token()
+	const (
+		badToken = `{"code":124,"message":"Invalid access token."}`
+		noScope  = `{"code":4711,"message":"Invalid access token, does not contain ` +
+			`scopes:[user:read:user, user:read:user:admin]."}`
+	)
 	for name, c := range map[string]struct {
-		authorization string
-		status        int
-		name          string
-		want          any
+		scope, authorization string
+		status               int
+		want                 string
 	}{
-		"a good token":    {good, 200, "email", "jchill@example.com"},
-		"no token":        {"", 401, "code", 124.0},
-		"a made-up token": {"Bearer x", 401, "message", "Invalid access token."},
-		"another scheme":  {strings.Replace(good, "Bearer", "Basic", 1), 401, "code", 124.0},
-		"a missing scope": {poor, 400, "message", "Invalid access token, does not contain scopes:[user:read:user, user:read:user:admin]."},
+		"the scope":            {"user:read:user", "Bearer TOKEN", 200, Jill},
+		"the scope and others": {"meeting:read:meeting user:read:user", "Bearer TOKEN", 200, Jill},
+		"another scope":        {"meeting:read:meeting", "Bearer TOKEN", 400, noScope},
+		"no token":             {"user:read:user", "", 401, badToken},
+		"a made-up token":      {"user:read:user", "Bearer x", 401, badToken},
+		"no scheme":            {"user:read:user", "TOKEN", 401, badToken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			req, _ := http.NewRequest("GET", site+"/v2/users/me", nil)
-			req.Header.Set("Authorization", c.authorization)
-			if status, o := fetch(t, req); status != c.status || o[c.name] != c.want {
-				t.Errorf("got %d %v, want %d and %s %v", status, o, c.status, c.name, c.want)
-			}
+			s := newServer()
+			s.Scope = c.scope
+			token := accessToken(t, exchange(s, tokenForm(allow(t, s, authorization))))
+			w := profile(s, strings.Replace(c.authorization, "TOKEN", token, 1))
+			wantJSON(t, w, c.status, c.want)
 		})
 	}
 }
 
-func TestStart(t *testing.T) {
-	site, err := Start(t.Context(), New("id", "secret", redirect))
-	if err != nil {
-		t.Fatal(err)
+func TestEveryAnswer(t *testing.T) {
+	s := newServer()
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"consent": visit(s, authorization),
+		"token":   exchange(s, nil),
+		"profile": profile(s, ""),
+	} {
+		if got := w.Header().Get("x-zm-trackingid"); !strings.HasPrefix(got, "DEMO_") {
+			t.Errorf("%s: got the tracking ID %q, want one that begins with DEMO_", name, got)
+		}
+		if got := w.Header().Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: got the cache control %q, want no-store", name, got)
+		}
 	}
-	if !strings.HasPrefix(site, "http://127.0.0.1:") {
-		t.Errorf("serves %s, want the loopback interface", site)
+}
+
+// theApp is an app that answers everything with 418.
+var theApp = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusTeapot)
+})
+
+func TestBeside(t *testing.T) {
+	h := newServer().Beside(theApp)
+	for request, wantApp := range map[string]bool{
+		"GET /oauth/authorize":  false,
+		"POST /oauth/authorize": false,
+		"POST /oauth/token":     false,
+		"GET /v2/users/me":      false,
+		"GET /oauth/token":      true, // a page that isn't there
+		"GET /":                 true,
+		"GET //":                true,
+		"GET /oauth/":           true,
+		"PUT /nowhere":          true,
+		"OPTIONS *":             true,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := serve(h, httptest.NewRequest(method, path, nil))
+		if gotApp := w.Code == http.StatusTeapot; gotApp != wantApp {
+			t.Errorf("%s: got %d, want the app's 418: %t", request, w.Code, wantApp)
+		}
 	}
-	if res, _ := decide(t, site, request, ""); res.StatusCode != 200 {
-		t.Errorf("got %d, want 200", res.StatusCode)
+}
+
+func TestASignInBeside(t *testing.T) {
+	h := New("id", "s+%", "/").Beside(theApp)
+	request := with(authorization, "redirect_uri", "/")
+	if got := outcome(visit(h, request)); got != "the question" {
+		t.Fatalf("got %s, want the question", got)
 	}
+	w := press(h, request, "allow")
+	code := sentBack(w).Get("code")
+	if got, want := w.Header().Get("Location"), "/?code="+code+"&state=s%26t"; code == "" || got != want {
+		t.Fatalf("got sent to %q, want %q", got, want)
+	}
+	token := accessToken(t, exchange(h, with(tokenForm(code), "redirect_uri", "/")))
+	wantJSON(t, profile(h, "Bearer "+token), 200, Jill)
 }

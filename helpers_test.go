@@ -1,0 +1,410 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"zoom-oauth/internal/fakezoom"
+	"zoom-oauth/templates"
+)
+
+// The sites by which browsers reach the app of a world.
+const (
+	local    = "http://localhost:8000"
+	tunnel   = "https://abc.ngrok-free.app" // passes its own host on
+	rewriter = "https://xyz.ngrok-free.app" // passes localhost:8000 on, like --host-header=rewrite
+	nameless = "http://192.0.2.1:8000"      // this machine, by an address that nobody registered
+)
+
+// Credentials that break whatever doesn't encode them.
+const (
+	clientID     = "client id/%"
+	clientSecret = "SECRET+:/%&ü"
+)
+
+// output is what the app prints. It may be written and read at once.
+type output struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.Write(p)
+}
+
+// String returns all that was written.
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.String()
+}
+
+// world is an app, the Zoom that it talks to, and the names by which browsers reach it.
+type world struct {
+	app       *app
+	zoom      *fakezoom.Server
+	log       *output
+	addresses map[string]string // to dial, by host:port
+	exchanges atomic.Int64      // calls of Zoom's token endpoint
+}
+
+// newWorld starts a world whose app has this redirect URL.
+func newWorld(t testing.TB, redirectURL string) *world {
+	t.Helper()
+	w := &world{
+		zoom:      fakezoom.New(clientID, clientSecret, redirectURL),
+		log:       &output{},
+		addresses: map[string]string{},
+	}
+	zoom := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/oauth/token" {
+			w.exchanges.Add(1)
+		}
+		w.zoom.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(zoom.Close)
+	w.app = newApp(newZoom(zoomConfig{
+		clientID: clientID, clientSecret: clientSecret, redirectURL: redirectURL,
+		browserURL: zoom.URL, zoomURL: zoom.URL, apiURL: zoom.URL,
+	}), templates.Parse(false), log.New(w.log, "", 0))
+
+	w.serve(t, httptest.NewServer, local, w.app)
+	w.serve(t, httptest.NewServer, nameless, w.app)
+	w.serve(t, httptest.NewTLSServer, tunnel, w.app)
+	w.serve(t, httptest.NewTLSServer, rewriter, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.Host = "localhost:8000"
+		w.app.ServeHTTP(rw, r)
+	}))
+	return w
+}
+
+// serve makes a handler answer at a site.
+func (w *world) serve(t testing.TB, start func(http.Handler) *httptest.Server, site string, handler http.Handler) {
+	server := start(handler)
+	t.Cleanup(server.Close)
+	u, _ := url.Parse(site)
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	w.addresses[net.JoinHostPort(u.Hostname(), port)] = server.Listener.Addr().String()
+}
+
+// browser is a browser with a person who chooses Allow, unless told otherwise.
+type browser struct {
+	t       testing.TB
+	client  *http.Client
+	decline bool             // choose Decline
+	mangle  func(url.Values) // what happens to Zoom's answer on its way back
+	starts  int              // redirects to Zoom since the last visit
+}
+
+// newBrowser returns a browser without cookies.
+func (w *world) newBrowser(t testing.TB) *browser {
+	jar, _ := cookiejar.New(nil)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the tests' own certificate
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if there, ok := w.addresses[address]; ok {
+				address = there
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, address)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &browser{t: t, client: &http.Client{
+		Transport:     transport,
+		Jar:           jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// page is the answer to a request of a browser's.
+type page struct {
+	url     string
+	status  int
+	header  http.Header
+	body    string
+	cookies []*http.Cookie // set by it
+}
+
+// title returns the words of the page's first heading.
+func (p page) title() string {
+	m := regexp.MustCompile(`(?s)<h1[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</h1>`).FindStringSubmatch(p.body)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+// next returns the URL to which the page redirects.
+func (p page) next(t testing.TB) *url.URL {
+	t.Helper()
+	base, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := base.Parse(p.header.Get("Location"))
+	if err != nil || p.status != http.StatusFound {
+		t.Fatalf("got %d to %s (%v), want a redirect", p.status, next, err)
+	}
+	return next
+}
+
+// state returns the state with which the page sends the browser to Zoom.
+func (p page) state(t testing.TB) string {
+	t.Helper()
+	return p.next(t).Query().Get("state")
+}
+
+// get loads one URL and follows no redirect.
+func (b *browser) get(address string) page {
+	b.t.Helper()
+	return b.do(http.MethodGet, address, nil)
+}
+
+// do sends one request and follows no redirect.
+func (b *browser) do(method, address string, form url.Values) page {
+	b.t.Helper()
+	req, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return page{address, res.StatusCode, res.Header, string(body), res.Cookies()}
+}
+
+// visit opens a URL and goes on as follow does.
+func (b *browser) visit(address string) page {
+	b.t.Helper()
+	b.starts = 0
+	return b.follow(b.get(address))
+}
+
+// follow goes on from a page as a browser and its user do, to Zoom and back, until the app
+// shows a page. It fails the test after twenty redirects, as a browser would.
+func (b *browser) follow(p page) page {
+	b.t.Helper()
+	for range 20 {
+		if p = b.consent(p); p.status != http.StatusFound {
+			return p
+		}
+		next := p.next(b.t)
+		if next.Path == "/oauth/authorize" {
+			b.starts++
+		} else if b.mangle != nil {
+			query := next.Query()
+			b.mangle(query)
+			next.RawQuery = query.Encode()
+		}
+		p = b.get(next.String())
+	}
+	b.t.Fatalf("redirected twenty times, last to %s", p.url)
+	return p
+}
+
+// consent answers p if it is Zoom's question, and returns what follows; else it returns p.
+func (b *browser) consent(p page) page {
+	b.t.Helper()
+	if p.status != http.StatusOK || !strings.Contains(p.url, "/oauth/authorize") {
+		return p
+	}
+	decision := "allow"
+	if b.decline {
+		decision = "decline"
+	}
+	return b.do(http.MethodPost, p.url, url.Values{"decision": {decision}})
+}
+
+// callback starts a sign-in and returns the URL to which Zoom would send the browser back.
+func (b *browser) callback(code string) string {
+	b.t.Helper()
+	return local + "/?" + url.Values{"code": {code}, "state": {b.get(local).state(b.t)}}.Encode()
+}
+
+// hold puts a cookie into the browser.
+func (b *browser) hold(site, name, value string) {
+	u, _ := url.Parse(site)
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value}})
+}
+
+// held returns the names of the cookies that the browser holds for a site.
+func (b *browser) held(site string) (names []string) {
+	u, _ := url.Parse(site)
+	for _, c := range b.client.Jar.Cookies(u) {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// wantProfile fails the test unless p is Jill's profile.
+func wantProfile(t testing.TB, p page) {
+	t.Helper()
+	if p.status != http.StatusOK || p.title() != "Jill Chill" {
+		t.Fatalf("got %d %q, want 200 and the profile", p.status, p.title())
+	}
+	wantHTML(t, p)
+}
+
+// wantPage fails the test unless p is a page with this status and title, and a link to /.
+func wantPage(t testing.TB, p page, status int, title string) {
+	t.Helper()
+	if p.status != status || p.title() != title {
+		t.Errorf("got %d %q, want %d %q", p.status, p.title(), status, title)
+	}
+	if !strings.Contains(p.body, `href="/"`) {
+		t.Errorf("%q has no link to /", p.title())
+	}
+	wantHTML(t, p)
+}
+
+// wantHTML fails the test unless p is HTML and says so.
+func wantHTML(t testing.TB, p page) {
+	t.Helper()
+	if got := p.header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("%q has the Content-Type %q, want text/html; charset=utf-8", p.title(), got)
+	}
+	if !strings.HasPrefix(p.body, "<!DOCTYPE html>\n<html lang=") {
+		t.Errorf("%q begins with %.40q, want a doctype", p.title(), p.body)
+	}
+}
+
+// goodToken and goodProfile are the answers of a Zoom that is well.
+const (
+	goodToken = `{"access_token":"ACCESS.TOKEN","token_type":"bearer","refresh_token":"REFRESH.TOKEN",` +
+		`"expires_in":3599,"scope":"user:read:user"}`
+	goodProfile = `{"first_name":"Jill","last_name":"Chill"}`
+)
+
+// goodAnswers has the answers of a Zoom that is well, by path.
+var goodAnswers = map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}
+
+// upstream is a Zoom that may do anything on a connection. It answers well unless told otherwise.
+type upstream struct {
+	url         string
+	connections atomic.Int64 // accepted so far
+	mutex       sync.Mutex
+	behaviours  map[string]behaviour // by path
+}
+
+// behaviour answers a request on the bare connection, and reports whether that stays open.
+type behaviour func(c net.Conn, r *http.Request, body string) bool
+
+// newUpstream starts an upstream, and makes the app of w talk to it.
+func newUpstream(t testing.TB, w *world) *upstream {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	u := &upstream{url: "http://" + listener.Addr().String(), behaviours: map[string]behaviour{}}
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			u.connections.Add(1)
+			t.Cleanup(func() { c.Close() })
+			go u.serve(c)
+		}
+	}()
+	w.app.zoom.zoomURL, w.app.zoom.apiURL = u.url, u.url
+	return u
+}
+
+// serve answers the requests that come on a connection.
+func (u *upstream) serve(c net.Conn) {
+	defer c.Close()
+	for in := bufio.NewReader(c); ; {
+		r, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		u.mutex.Lock()
+		answer := u.behaviours[r.URL.Path]
+		u.mutex.Unlock()
+		if answer == nil {
+			answer = answers(200, goodAnswers[r.URL.Path])
+		}
+		if !answer(c, r, string(body)) {
+			return
+		}
+	}
+}
+
+// set gives a path a behaviour, nil for the good one.
+func (u *upstream) set(path string, b behaviour) {
+	u.mutex.Lock()
+	defer u.mutex.Unlock()
+	u.behaviours[path] = b
+}
+
+// slowDown makes every path answer well, but only after a while.
+func (u *upstream) slowDown(delay time.Duration) {
+	for path, answer := range goodAnswers {
+		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
+			time.Sleep(delay)
+			return answers(200, answer)(c, r, body)
+		})
+	}
+}
+
+// answers returns a behaviour that answers as HTTP has it, with header lines of its own if need be.
+func answers(status int, body string, header ...string) behaviour {
+	return func(c net.Conn, _ *http.Request, _ string) bool {
+		lines := strings.Join(append(header, ""), "\r\n")
+		_, err := fmt.Fprintf(c, "HTTP/1.1 %d x\r\nContent-Length: %d\r\n%s\r\n%s", status, len(body), lines, body)
+		return err == nil
+	}
+}
+
+// says returns a behaviour that writes raw bytes and hangs up.
+func says(text string) behaviour {
+	return func(c net.Conn, _ *http.Request, _ string) bool {
+		io.WriteString(c, text)
+		return false
+	}
+}
+
+// keepsSaying returns a behaviour that writes raw bytes, and then more of them for ever, with
+// pauses.
+func keepsSaying(start, more string, pause time.Duration) behaviour {
+	return func(c net.Conn, _ *http.Request, _ string) bool {
+		for _, err := io.WriteString(c, start); err == nil; _, err = io.WriteString(c, more) {
+			time.Sleep(pause)
+		}
+		return false
+	}
+}
