@@ -1,7 +1,6 @@
-# The tools that are no part of the program, and their versions.
-STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-AIR         = github.com/air-verse/air@v1.67.4
-AXE         = axe-core@4.14.1
+# The tools that are no part of the program. internal/tools/go.mod pins their versions.
+TOOL = go tool -modfile=$(CURDIR)/internal/tools/go.mod
+AXE  = axe-core@4.14.1
 
 .DEFAULT_GOAL := help
 
@@ -17,12 +16,14 @@ run: ## sign in to Zoom, with the settings in .env
 	@.run/zoom-oauth
 
 dev: ## like run, but restart when a file is saved (ARGS=-demo for the demo)
-	go run $(AIR) -build.cmd 'go build -o .run/zoom-oauth .' -build.entrypoint .run/zoom-oauth -build.args_bin '$(ARGS)' \
-		-build.include_ext go,html,css,js -build.include_file .env -build.exclude_dir .run,internal/e2e \
-		-build.exclude_regex _test.go -build.send_interrupt true -build.stop_on_error true \
-		-misc.startup_banner '' -tmp_dir .run
+	@trap : INT; $(TOOL) air -build.cmd 'go build -buildvcs=false -o .run/zoom-oauth .' \
+		-build.entrypoint .run/zoom-oauth -build.args_bin '$(ARGS)' \
+		-build.include_ext go,html,css,js -build.include_file .env \
+		-build.exclude_dir .run,internal/e2e,internal/tools -build.exclude_regex _test.go \
+		-build.send_interrupt true -build.stop_on_error true \
+		-misc.startup_banner '' -tmp_dir .run || test $$? -ge 128
 
-build: ## build the binary: static, reproducible, nothing beside it
+build: ## build the binary: static, reproducible, in one file
 	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o zoom-oauth .
 
 test: ## run the tests
@@ -32,13 +33,14 @@ fuzz: ## throw random queries and cookies at / for a minute
 	go test -run '^$$' -fuzz FuzzRoot -fuzztime $(or $(FUZZTIME),60s) .
 
 bench: ## measure a redirect and a sign-in, each beside a bare handler
+	@echo 'floor/app is the time of a bare handler over that of the app: 1 if the app cost nothing.'
 	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),3s) .
 
 lint: ## check formatting, go vet and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change: $$unformatted"; exit 1; }
 	go vet ./...
-	go run $(STATICCHECK) ./...
-	cd internal/e2e && go vet ./... && go run $(STATICCHECK) ./...
+	$(TOOL) staticcheck ./...
+	cd internal/e2e && go vet ./... && $(TOOL) staticcheck ./...
 
 fmt: ## format the code
 	gofmt -w .

@@ -41,7 +41,8 @@ func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
 	a := &app{
 		zoom:  z,
 		pages: pages,
-		// https://developers.zoom.us/docs/build-flow/security/owasp/ wants the first four.
+		// Zoom wants the first four of pages that are shown inside its client:
+		// https://developers.zoom.us/docs/build-flow/security/owasp/
 		headers: http.Header{
 			"Strict-Transport-Security":  {"max-age=31536000"},
 			"X-Content-Type-Options":     {"nosniff"},
@@ -50,8 +51,10 @@ func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
 			"Cross-Origin-Opener-Policy": {"same-origin"},
 			"Cache-Control":              {"no-store"},
 		},
-		log:    logger,
-		cookie: http.Cookie{Name: "zoom-oauth-", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode},
+		log: logger,
+		cookie: http.Cookie{
+			Name: "zoom-oauth-", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		},
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
 		a.cookie.Name = "__Host-zoom-oauth-" // no other host can set it (RFC 6265bis 4.1.3.2)
@@ -107,7 +110,7 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
 	signIns := a.signIns(r)
-	verifier := signIns.verifier(state)
+	verifier := signIns.verifierOf(state)
 	switch {
 	case code == "" && errorCode == "":
 		a.start(w, r, firstTry)
@@ -186,9 +189,11 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(statusVisitorLeft)
 		return
 	}
-	failure := &zoomError{problem: badAnswer}
-	errors.As(err, &failure)
 	a.log.Println(err)
+	failure, ok := errors.AsType[*zoomError](err)
+	if !ok {
+		failure = &zoomError{problem: badAnswer}
+	}
 	if failure.RetryAfter != "" {
 		w.Header().Set("Retry-After", failure.RetryAfter)
 	}
@@ -230,8 +235,8 @@ func (a *app) signIns(r *http.Request) (all signIns) {
 	return all
 }
 
-// verifier returns the code verifier of the sign-in with this state, or "" without one.
-func (all signIns) verifier(state string) string {
+// verifierOf returns the code verifier of the sign-in with this state, or "" without one.
+func (all signIns) verifierOf(state string) string {
 	for _, s := range all {
 		if s.state == state {
 			return s.verifier

@@ -89,10 +89,12 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	handler := newHandler(settings, site, demo, logger)
 
 	fmt.Fprintf(out, "\n  Open          %s\n", site)
-	if redirectURL := settings.zoom.redirectURL; strings.HasPrefix(redirectURL, "http:") {
-		fmt.Fprintf(out, "  Redirect URL  %s  (Zoom will refuse it: it takes only https)\n", redirectURL)
-	} else if !demo {
-		fmt.Fprintf(out, "  Redirect URL  %s  (as registered at Zoom, letter by letter)\n", redirectURL)
+	if !demo {
+		note := "as registered at Zoom, letter by letter"
+		if strings.HasPrefix(settings.zoom.redirectURL, "http:") {
+			note = "Zoom will refuse it: it takes only https"
+		}
+		fmt.Fprintf(out, "  Redirect URL  %s  (%s)\n", settings.zoom.redirectURL, note)
 	}
 	fmt.Fprint(out, "  Stop          Ctrl+C\n\n")
 
@@ -141,7 +143,7 @@ func serve(ctx context.Context, listener net.Listener, server *http.Server, out 
 	fmt.Fprintln(out, "\nFinishing what is under way. Press Ctrl+C again to end at once.")
 	grace, cancel := context.WithTimeout(context.Background(), 9*time.Second)
 	defer cancel()
-	server.Shutdown(grace)
+	server.Shutdown(grace) // what isn't finished by then is cut off
 	return nil
 }
 
@@ -159,11 +161,12 @@ func listenError(err error, address string, demo bool) error {
 	advice := "An address is a host:port of this machine."
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "Stop the program that uses it, perhaps an earlier run of this one, or use another port."
+		advice = "Stop the program that uses it, perhaps an earlier run of this one," +
+			" or use another port."
 	case errors.Is(err, syscall.EACCES):
-		advice = "Only the system's administrator may use that port. Use one from 1024 up."
+		advice = "Only an administrator may use that port. Use one from 1024 up."
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		advice = "That host is another machine. Use localhost, or leave the host out to listen on every one."
+		advice = "That host isn't this machine. Use localhost."
 	}
 	example := "set address=localhost:8001 in .env and start the tunnel with: ngrok http 8001"
 	if demo {
@@ -197,8 +200,8 @@ type settings struct {
 type setting struct {
 	name     string              // in the environment and in .env
 	fallback string              // its value if it is blank; if "", it mustn't be
-	meaning  string              // what it must be
 	fault    func(string) string // returns what is wrong with a value, or ""
+	meaning  string              // what it must be
 }
 
 // defaultAddress is where the tutorial listens.
@@ -206,12 +209,12 @@ const defaultAddress = "localhost:8000"
 
 // knownSettings are all there are. The first three have the tutorial's names.
 var knownSettings = []setting{
-	{"clientID", "", "your app's Client ID (marketplace.zoom.us, App Credentials)", credentialFault},
-	{"clientSecret", "", "your app's Client Secret (marketplace.zoom.us, App Credentials)", credentialFault},
-	{"redirectURL", "", "the https address that ngrok shows, such as https://abc.ngrok-free.app", originFault},
-	{"address", defaultAddress, "the host:port to listen on", noFault},
-	{"zoomURL", "https://zoom.us", "the https address of Zoom's sign-in", originFault},
-	{"zoomAPIURL", "https://api.zoom.us", "the https address of Zoom's API", originFault},
+	{"clientID", "", credentialFault, "your app's Client ID (marketplace.zoom.us, App Credentials)"},
+	{"clientSecret", "", credentialFault, "your app's Client Secret (in the same place)"},
+	{"redirectURL", "", originFault, "the address that ngrok shows, https://….ngrok-free.app or alike"},
+	{"address", defaultAddress, noFault, "the host:port to listen on"},
+	{"zoomURL", "https://zoom.us", originFault, "the address of Zoom's sign-in"},
+	{"zoomAPIURL", "https://api.zoom.us", originFault, "the address of Zoom's API"},
 }
 
 // readSettings returns the settings, from the environment or else from .env, and for a demo just
@@ -219,7 +222,8 @@ var knownSettings = []setting{
 // wrong, or is readEnvFile's. It holds no value.
 func readSettings(demo bool) (settings, error) {
 	if demo {
-		return settings{address: cmp.Or(strings.TrimSpace(os.Getenv("address")), defaultAddress)}, nil
+		address := strings.TrimSpace(os.Getenv("address"))
+		return settings{address: cmp.Or(address, defaultAddress)}, nil
 	}
 	file, err := readEnvFile()
 	if err != nil {
@@ -229,10 +233,11 @@ func readSettings(demo bool) (settings, error) {
 	var faults []string
 	for _, s := range knownSettings {
 		value, fault := s.read(file)
-		if fault != "" {
-			faults = append(faults, fmt.Sprintf("  %-13s %s. It must be %s.", s.name, fault, s.meaning))
-		}
 		values[s.name] = value
+		if fault != "" {
+			line := fmt.Sprintf("  %-13s %s. It must be %s.", s.name, fault, s.meaning)
+			faults = append(faults, line)
+		}
 	}
 	if faults != nil {
 		return settings{}, settingsError(faults, file)
@@ -274,18 +279,17 @@ func settingsError(faults []string, file map[string]string) error {
 	if file == nil {
 		return fmt.Errorf("zoom-oauth can't start: there is no .env in this folder, and the"+
 			" environment doesn't have what is needed:\n\n%s\n\n"+
-			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in.", list)
+			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in", list)
 	}
 	for _, s := range knownSettings {
 		delete(file, s.name)
 	}
 	maps.DeleteFunc(file, func(name, _ string) bool { return len(name) > 30 })
-	also := ""
 	if len(file) > 0 {
-		also = fmt.Sprintf("\n.env also has %s, which the program doesn't know: is a name above meant?",
-			strings.Join(slices.Sorted(maps.Keys(file)), ", "))
+		names := strings.Join(slices.Sorted(maps.Keys(file)), ", ")
+		list += "\n\n.env also has " + names + ": is one of the settings above meant?"
 	}
-	return fmt.Errorf("zoom-oauth can't start. Mend this in .env in this folder:\n\n%s\n%s", list, also)
+	return fmt.Errorf("zoom-oauth can't start. Correct this in .env in this folder:\n\n%s", list)
 }
 
 // readEnvFile returns what .env sets, or nil if there is no such file. Its error says what is
@@ -296,12 +300,12 @@ func readEnvFile() (map[string]string, error) {
 		return nil, nil
 	}
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, fmt.Errorf("zoom-oauth can't read .env: %w.", failed.Err)
+		return nil, fmt.Errorf("zoom-oauth can't read .env: %w", failed.Err)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
-		return nil, errors.New("zoom-oauth can't read .env: it isn't in UTF-8." +
-			" Save it as UTF-8 (what Windows calls Unicode is UTF-16).")
+		return nil, errors.New("zoom-oauth can't read .env: it isn't in UTF-8;" +
+			" save it so (what Windows calls Unicode is UTF-16)")
 	}
 	if values, err := parseEnv(data); err == nil {
 		return values, nil
@@ -316,7 +320,7 @@ func readEnvFile() (map[string]string, error) {
 		}
 	}
 	return nil, fmt.Errorf("zoom-oauth can't read .env: line %d isn't of the form name=value,"+
-		" or opens a quote that isn't closed.", line)
+		" or opens a quote that isn't closed", line)
 }
 
 // parseEnv returns what the text of a .env file sets.
@@ -350,17 +354,21 @@ func originFault(s string) string {
 	if err != nil || !isVisibleASCII(s) {
 		return "is not a URL"
 	}
-	loopback := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	rest, plain := strings.CutPrefix(s, u.Scheme+"://"+u.Host)
+	origin := u.Scheme + "://" + u.Host
 	switch {
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback):
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
 		return "doesn't begin with https://"
 	case u.Hostname() == "" || strings.HasSuffix(u.Host, ":"):
 		return "has no host, or a colon without a port"
-	case !plain || rest != "" && rest != "/":
+	case s != origin && s != origin+"/":
 		return "has more in it than https:// and a host"
 	}
 	return ""
+}
+
+// isLoopback reports whether host is this machine, by a name that never leaves it.
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // noFault is for a value that is checked by its use.

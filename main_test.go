@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -178,8 +179,8 @@ func TestExample(t *testing.T) {
 // The lines for required settings that are missing.
 const (
 	noID     = "  clientID      is missing or blank. It must be your app's Client ID (marketplace.zoom.us, App Credentials).\n"
-	noSecret = "  clientSecret  is missing or blank. It must be your app's Client Secret (marketplace.zoom.us, App Credentials).\n"
-	noURL    = "  redirectURL   is missing or blank. It must be the https address that ngrok shows, such as https://abc.ngrok-free.app.\n"
+	noSecret = "  clientSecret  is missing or blank. It must be your app's Client Secret (in the same place).\n"
+	noURL    = "  redirectURL   is missing or blank. It must be the address that ngrok shows, https://….ngrok-free.app or alike.\n"
 )
 
 // TestFirstMistakes has the whole of what the program says before .env is filled in.
@@ -187,14 +188,14 @@ func TestFirstMistakes(t *testing.T) {
 	for name, c := range map[string]struct{ env, want string }{
 		"no .env": {"", "zoom-oauth can't start: there is no .env in this folder, and the environment" +
 			" doesn't have what is needed:\n\n" + noID + noSecret + noURL + "\n" +
-			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in.\n"},
-		"the example as it comes": {"clientID=\nclientSecret=\nredirectURL=\n", "zoom-oauth can't start. Mend this in .env" +
-			" in this folder:\n\n" + noID + noSecret + noURL + "\n"},
+			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in\n"},
+		"the example as it comes": {"clientID=\nclientSecret=\nredirectURL=\n", "zoom-oauth can't start. Correct this in .env" +
+			" in this folder:\n\n" + noID + noSecret + noURL},
 		"names of other programs": {"CLIENT_ID=SECRET\nclientsecret=SECRET\nredirectURL=https://abc.ngrok-free.app",
-			"zoom-oauth can't start. Mend this in .env in this folder:\n\n" + noID + noSecret + "\n" +
-				".env also has CLIENT_ID, clientsecret, which the program doesn't know: is a name above meant?\n"},
+			"zoom-oauth can't start. Correct this in .env in this folder:\n\n" + noID + noSecret + "\n" +
+				".env also has CLIENT_ID, clientsecret: is one of the settings above meant?\n"},
 		"a secret for a name": {"clientID=id\nredirectURL=https://abc.ngrok-free.app\nSECRET" + strings.Repeat("x", 26) + "==",
-			"zoom-oauth can't start. Mend this in .env in this folder:\n\n" + noSecret + "\n"},
+			"zoom-oauth can't start. Correct this in .env in this folder:\n\n" + noSecret},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProgram(t, c.env, nil)
@@ -256,9 +257,9 @@ func TestBadSettings(t *testing.T) {
 // TestBadEnvFile has a .env that can't be read, and what the program says of it.
 func TestBadEnvFile(t *testing.T) {
 	line := func(n int) string {
-		return fmt.Sprintf("can't read .env: line %d isn't of the form name=value, or opens a quote that isn't closed.\n", n)
+		return fmt.Sprintf("can't read .env: line %d isn't of the form name=value, or opens a quote that isn't closed\n", n)
 	}
-	const notUTF8 = "can't read .env: it isn't in UTF-8."
+	const notUTF8 = "can't read .env: it isn't in UTF-8; save it so"
 	const utf16 = "c\x00l\x00i\x00e\x00n\x00t\x00=\x00S\x00E\x00C\x00R\x00E\x00T\x00"
 	for name, c := range map[string]struct{ env, says string }{
 		"a quote that isn't closed":        {"# mine\n\nclientID=id\nclientSecret=\"SECRET\nredirectURL=x\n", line(4)},
@@ -279,7 +280,7 @@ func TestBadEnvFile(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(p.Dir, ".env"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		p.fails(t, "can't read .env: is a directory.\n")
+		p.fails(t, "can't read .env: is a directory\n")
 	})
 }
 
@@ -293,7 +294,7 @@ func TestBadAddress(t *testing.T) {
 	const form = "An address is a host:port of this machine."
 	for name, c := range map[string]struct{ address, reason, advice string }{
 		"in use":          {taken.Addr().String(), "address already in use", "Stop the program that uses it"},
-		"another machine": {"192.0.2.1:8000", "cannot assign requested address", "That host is another machine."},
+		"another machine": {"192.0.2.1:8000", "cannot assign requested address", "That host isn't this machine."},
 		"just a port":     {"8001", "missing port in address", form},
 		"just a host":     {"localhost", "missing port in address", form},
 		"a URL":           {"http://localhost:8001", "too many colons in address", form},
@@ -640,4 +641,57 @@ func dial(t *testing.T, address, text string) net.Conn {
 	}
 	io.WriteString(c, text)
 	return c
+}
+
+// TestReadmeHasTheProgramsWords looks up what the README's tables quote: messages in the program's
+// source, and titles in the pages. Each title must be in the README, too.
+func TestReadmeHasTheProgramsWords(t *testing.T) {
+	readme, source, pages := read(t, "README.md"), read(t, "main.go"), read(t, "templates/problems.html")
+	source = regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(source, "")
+	source = strings.NewReplacer("%d", "3", "%w", syscall.EADDRINUSE.Error(), "%s: ", "localhost:8000: bind: ").Replace(source)
+	atStart, rest := table(t, readme, "### In the terminal, at the start")
+	for _, m := range regexp.MustCompile("(?m)^\\| (`.*?`) \\|").FindAllStringSubmatch(atStart, -1) {
+		for _, message := range strings.Split(strings.Trim(m[1], "`"), "`, `") {
+			if !strings.Contains(source, message) {
+				t.Errorf("main.go doesn't say %q", message)
+			}
+		}
+	}
+
+	var want, got []string
+	for _, m := range regexp.MustCompile(`template "problem" "(.*?)"`).FindAllStringSubmatch(pages, -1) {
+		if m[1] != "There is no such page" && m[1] != "Only GET is allowed here" { // which explain themselves
+			want = append(want, m[1])
+		}
+	}
+	onPages, _ := table(t, rest, "### On a page of the app's")
+	for _, m := range regexp.MustCompile(`(?m)^\| \*(.*?)\* \|`).FindAllStringSubmatch(onPages, -1) {
+		got = append(got, strings.Split(m[1], "*, *")...)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the README explains the pages %q, want %q", got, want)
+	}
+}
+
+// table returns the part of the README below a heading, up to the next, and what follows.
+func table(t *testing.T, readme, heading string) (part, rest string) {
+	t.Helper()
+	_, below, ok := strings.Cut(readme, heading+"\n")
+	if !ok {
+		t.Fatalf("the README has no heading %q", heading)
+	}
+	part, rest, _ = strings.Cut(below, "\n#")
+	return part, "#" + rest
+}
+
+// read returns the text of a file.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

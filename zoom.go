@@ -71,8 +71,9 @@ func newZoom(c zoomConfig) *zoom {
 		client: &http.Client{
 			Transport: transport,
 			Timeout:   zoomTimeout,
-			// A redirect could take credentials to another place.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse // a redirect could take credentials elsewhere
+			},
 		},
 	}
 }
@@ -86,9 +87,28 @@ func (z *zoom) authorizeURL(state, verifier string) string {
 	return z.authorizePrefix + "&state=" + state + "&code_challenge=" + challenge
 }
 
+// answer is what all of Zoom's answers have in common: each may be an error instead, of its OAuth
+// server (RFC 6749 5.2), with or without a number, or of its API.
+//
+// https://developers.zoom.us/docs/integrations/oauth-error-messages/
+type answer struct {
+	Error     any `json:"error"`
+	ErrorCode int `json:"errorCode"`
+	Code      int `json:"code"`
+
+	JSON []byte `json:"-"` // all of it, as it came
+}
+
+// common returns what a has in common with other answers, for those that embed it.
+func (a *answer) common() *answer { return a }
+
+// number returns the number of the error, or 0.
+func (a *answer) number() int { return cmp.Or(a.ErrorCode, a.Code) }
+
 // token is Zoom's answer to an authorization code (RFC 6749 5.1). Its refresh token is left out,
-// since this program calls Zoom just once.
+// since this program doesn't call Zoom later.
 type token struct {
+	answer
 	AccessToken string `json:"access_token"`
 	TokenType   string `json:"token_type"`
 	Scope       string `json:"scope"`
@@ -99,6 +119,7 @@ type token struct {
 //
 // https://developers.zoom.us/docs/api/users/
 type user struct {
+	answer
 	FirstName       string `json:"first_name"`
 	LastName        string `json:"last_name"`
 	DisplayName     string `json:"display_name"`
@@ -110,15 +131,6 @@ type user struct {
 	Language        string `json:"language"`
 	PersonalMeeting string `json:"personal_meeting_url"`
 	Picture         string `json:"pic_url"`
-
-	JSON []byte `json:"-"` // the whole answer as it came
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *user) UnmarshalJSON(data []byte) error {
-	type fields user // which has no methods
-	u.JSON = bytes.Clone(data)
-	return json.Unmarshal(data, (*fields)(u))
 }
 
 // exchange trades an authorization code for an access token (RFC 6749 4.1.3, RFC 7636 4.5). Its
@@ -141,15 +153,16 @@ func (z *zoom) exchange(ctx context.Context, code, verifier string) (token, erro
 	if err := z.send(req, &t); err != nil {
 		return token{}, err
 	}
-	if !isVisibleASCII(t.AccessToken) || !strings.EqualFold(cmp.Or(t.TokenType, "bearer"), "bearer") {
-		return token{}, &zoomError{problem: badAnswer, detail: "no bearer token (RFC 6749 7.1)"}
+	bearer := t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") // RFC 6749 7.1
+	if !bearer || !isVisibleASCII(t.AccessToken) {
+		return token{}, &zoomError{problem: badAnswer, detail: req.URL.String() + ": no bearer token"}
 	}
 	return t, nil
 }
 
-// get calls a path of Zoom's API for the user whom t stands for (RFC 6750 2.1), and stores the
-// JSON object that answers in what into points to. Its errors are send's.
-func (z *zoom) get(ctx context.Context, t token, path string, into any) error {
+// get calls a path of Zoom's API for the user whom t stands for (RFC 6750 2.1), and stores what
+// Zoom answers in into. Its errors are send's.
+func (z *zoom) get(ctx context.Context, t token, path string, into reply) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
 	if err != nil {
 		return err
@@ -158,9 +171,12 @@ func (z *zoom) get(ctx context.Context, t token, path string, into any) error {
 	return z.send(req, into)
 }
 
-// send sends a request and stores the JSON object that answers it in what into points to. A
-// field that is missing or has another type is left as it was. Its error is a *zoomError.
-func (z *zoom) send(req *http.Request, into any) error {
+// reply is a pointer to a struct that embeds answer.
+type reply interface{ common() *answer }
+
+// send sends a request and stores the JSON object that answers it in into. A field that is missing
+// or of another type is left as it was. Its error is a *zoomError.
+func (z *zoom) send(req *http.Request, into reply) error {
 	// Zoom may close an idle connection just as a request goes out on it. net/http then sends a
 	// GET again, but a POST only if it is marked as idempotent, as this key does, which without
 	// a value isn't sent. A code works once, so an exchange may be sent twice. In HTTP/2
@@ -178,36 +194,23 @@ func (z *zoom) send(req *http.Request, into any) error {
 	if err != nil {
 		return noAnswer(req, err)
 	}
-	var r refusal
-	if !decode(body, &r) || res.StatusCode != http.StatusOK || r.Error != nil || r.code() != 0 {
-		return refused(res, r, body)
+	a := into.common()
+	a.JSON = bytes.TrimSpace(body)
+	if !decode(a.JSON, into) || res.StatusCode != http.StatusOK || a.Error != nil || a.number() != 0 {
+		return refused(res, a)
 	}
-	decode(body, into)
 	return nil
 }
 
-// decode stores a JSON object in what into points to, and reports whether data is one. A field
-// of another type than into's is left as it was.
+// decode stores a JSON object in into, and reports whether data is one, from its first byte on. A
+// field of another type than into's is left as it was.
 func decode(data []byte, into any) bool {
 	err := json.Unmarshal(data, into)
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		err = nil
 	}
-	return err == nil && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
+	return err == nil && bytes.HasPrefix(data, []byte("{"))
 }
-
-// refusal is what an answer has in it if Zoom refuses a call: an error of its OAuth server (RFC
-// 6749 5.2), with or without a number, or a number of its API.
-//
-// https://developers.zoom.us/docs/integrations/oauth-error-messages/
-type refusal struct {
-	Error     any `json:"error"`
-	ErrorCode int `json:"errorCode"`
-	Code      int `json:"code"`
-}
-
-// code returns the number of the error, or 0.
-func (r refusal) code() int { return cmp.Or(r.ErrorCode, r.Code) }
 
 // problem is a reason why a call to Zoom failed.
 type problem string
@@ -272,18 +275,18 @@ func noAnswer(req *http.Request, err error) *zoomError {
 	return e
 }
 
-// refused returns the error of an answer that is a refusal or of no use.
-func refused(res *http.Response, r refusal, body []byte) *zoomError {
+// refused returns the error of an answer that is one, or of no use.
+func refused(res *http.Response, a *answer) *zoomError {
 	e := &zoomError{
 		problem:    badAnswer,
-		Code:       r.code(),
-		Scopes:     missingScopes(body),
+		Code:       a.number(),
+		Scopes:     missingScopes(a.JSON),
 		TrackingID: trackingID(res.Header.Get("x-zm-trackingid")),
 		RetryAfter: retryAfter(res.Header.Get("Retry-After")),
 	}
 	e.detail = fmt.Sprintf("%s: HTTP %d, code %d, tracking id %q",
 		res.Request.URL, res.StatusCode, e.Code, e.TrackingID)
-	text := strings.ToLower(string(body))
+	text := strings.ToLower(string(a.JSON))
 	contained := func(words string) bool { return strings.Contains(text, words) }
 	for _, known := range knownErrors {
 		if slices.Contains(known.codes, e.Code) || slices.Contains(known.codes, res.StatusCode) ||

@@ -431,12 +431,12 @@ func TestProblems(t *testing.T) {
 			`{"reason":"Invalid authorization code x"}`, `{"error":"invalid_grant"}`, `{"error":"invalid_request","reason":"Invalid authorization code x"}`},
 	} {
 		for _, body := range bodies {
-			var r refusal
-			if !decode([]byte(body), &r) {
+			a := answer{JSON: []byte(body)}
+			if !decode(a.JSON, &a) {
 				t.Fatalf("%s is no object", body)
 			}
 			res := &http.Response{StatusCode: http.StatusBadRequest, Request: &http.Request{URL: &url.URL{}}}
-			if got := refused(res, r, []byte(body)).problem; got != want {
+			if got := refused(res, &a).problem; got != want {
 				t.Errorf("%s: got %s, want %s", body, got, want)
 			}
 		}

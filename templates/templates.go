@@ -54,8 +54,9 @@ func Parse(demo bool) *template.Template {
 // SecurityPolicy returns the pages' Content-Security-Policy. It allows their own style and
 // script, by hash, their icon, a picture over https, and forms that lead to formAction.
 func SecurityPolicy(formAction string) string {
-	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action " + formAction +
-		"; img-src https: data:; style-src " + hash("style.css") + "; script-src " + hash("script.js")
+	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'" +
+		"; form-action " + formAction + "; img-src https: data:" +
+		"; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
 // hash returns the source expression that allows an inlined file. The file must have no

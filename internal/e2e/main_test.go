@@ -106,25 +106,25 @@ func signIns(t *testing.T, address, redirectURL, zoomURL string, more ...string)
 	return a
 }
 
-// settings gives the program's environment for an app that standIn knows.
+// settings returns the program's environment for an app that standIn knows.
 func settings(redirectURL, zoomURL string) []string {
 	return []string{"clientID=client", "clientSecret=secret", "redirectURL=" + redirectURL,
 		"zoomURL=" + zoomURL, "zoomAPIURL=" + zoomURL}
 }
 
-// standIn gives a stand-in for Zoom that knows the app at redirectURL.
+// standIn returns a stand-in for Zoom that knows the app at redirectURL.
 func standIn(redirectURL string) *fakezoom.Server {
 	return fakezoom.New("client", "secret", redirectURL)
 }
 
-// serve answers with handler on a free loopback port, and gives its URL.
+// serve answers with handler on a free loopback port, and returns its URL.
 func serve(t *testing.T, handler http.Handler) string {
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server.URL
 }
 
-// freeAddress gives an address of this machine that no program listens on.
+// freeAddress returns an address of this machine that no program listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "localhost:0")
@@ -135,7 +135,7 @@ func freeAddress(t *testing.T) string {
 	return "localhost:" + port(listener.Addr().String())
 }
 
-// port gives what follows the last colon of an address or of a site's URL.
+// port returns what follows the last colon of an address or of a site's URL.
 func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
 
 // buffer holds what a process prints. It may be read while the process runs.
@@ -151,7 +151,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.bytes.Write(p)
 }
 
-// String gives all that was written.
+// String returns all that was written.
 func (b *buffer) String() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

@@ -32,7 +32,11 @@ error_log stderr error;
 events {}
 http {
 	access_log off;
-	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
 	upstream replicas {
 		%[2]s
 	}
@@ -73,38 +77,12 @@ func TestReplicas(t *testing.T) {
 	startNginx(t, balancer, fmt.Sprintf(nginxConf, "127.0.0.1:"+port(balancer), strings.Join(servers, "\n\t\t")))
 	consentOnce(t, zoom.RedirectURI, zoomURL)
 
-	var done, again atomic.Int32
-	middle, end := make(chan struct{}), make(chan struct{})
-	begin := time.Now()
-	go func() {
-		defer close(end)
-		var group sync.WaitGroup
-		defer group.Wait()
-		places := make(chan struct{}, atOnce)
-		for range users {
-			places <- struct{}{}
-			group.Go(func() {
-				retried, err := signIn(zoom.RedirectURI)
-				if err != nil {
-					t.Error(err)
-				}
-				if retried {
-					again.Add(1)
-				}
-				if done.Add(1) == users/3 {
-					close(middle)
-				}
-				<-places
-			})
-		}
-	}()
-	<-middle
-	replicas[1].command.Process.Kill()
-	replicas[1].command.Wait()
-	time.Sleep(time.Second)
-	replicas[1] = start(t, replicas[1].address, nil, settings(zoom.RedirectURI, zoomURL)...)
-	<-end
-	t.Logf("%d users signed in within %v; %d had to start again", done.Load(), time.Since(begin).Round(time.Millisecond), again.Load())
+	signInAll(t, zoom.RedirectURI, func() {
+		replicas[1].command.Process.Kill()
+		replicas[1].command.Wait()
+		time.Sleep(time.Second)
+		replicas[1] = start(t, replicas[1].address, nil, settings(zoom.RedirectURI, zoomURL)...)
+	})
 	for i, replica := range replicas { // the killed one is counted from its restart on
 		served := strings.Count(replica.output.String(), "GET / 200")
 		t.Logf("replica %d signed in %d", i, served)
@@ -114,7 +92,37 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// signIn signs a user in as a browser does, and says whether they had to start again, which
+// signInAll signs all users in, and does something else when a third of them are.
+func signInAll(t *testing.T, site string, meanwhile func()) {
+	t.Helper()
+	var group sync.WaitGroup
+	var done, again atomic.Int32
+	third := make(chan struct{})
+	begin := time.Now()
+	for range atOnce {
+		group.Go(func() {
+			for range users / atOnce {
+				retried, err := signIn(site)
+				if err != nil {
+					t.Error(err)
+				}
+				if retried {
+					again.Add(1)
+				}
+				if done.Add(1) == users/3 {
+					close(third)
+				}
+			}
+		})
+	}
+	<-third
+	meanwhile()
+	group.Wait()
+	took := time.Since(begin).Round(time.Millisecond)
+	t.Logf("%d users signed in within %v; %d had to start again", done.Load(), took, again.Load())
+}
+
+// signIn signs a user in as a browser does, and reports whether they had to start again, which
 // one click on the page for a used code does.
 func signIn(site string) (again bool, err error) {
 	jar, err := cookiejar.New(nil)
@@ -147,9 +155,10 @@ func signIn(site string) (again bool, err error) {
 // consentOnce allows the app. After that Zoom sends everybody straight back.
 func consentOnce(t *testing.T, site, zoomURL string) {
 	t.Helper()
-	query := url.Values{"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {site}}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.PostForm(zoomURL+"/oauth/authorize?"+query.Encode(), url.Values{"decision": {"allow"}})
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	res, err := client.PostForm(addURL(zoomURL, site), url.Values{"decision": {"allow"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -35,6 +36,7 @@ func newBrowser(dir string) (context.Context, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("the browser tests need Chromium: apt-get install chromium (%w)", err)
 	}
+	const names = "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(dir),
@@ -45,7 +47,7 @@ func newBrowser(dir string) (context.Context, func(), error) {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("ignore-certificate-errors", true),
-		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", names),
 	)...)
 	ctx, closeTab := chromedp.NewContext(ctx)
 	end := func() { closeTab(); stop() }
@@ -74,23 +76,24 @@ var sharedBrowser = sync.OnceValues(func() (context.Context, error) {
 	return ctx, nil
 })
 
-// axe gives the script of axe-core, which knows the rules of WCAG.
+// axe returns the script of axe-core, which knows the rules of WCAG.
 var axe = sync.OnceValues(func() (string, error) {
 	path := os.Getenv("AXE")
 	if path == "" {
-		return "", fmt.Errorf("AXE must name the file axe.min.js of the npm package axe-core: make e2e fetches it")
+		return "", errors.New("AXE must name the file axe.min.js of the npm package axe-core: make e2e fetches it")
 	}
 	script, err := os.ReadFile(path)
 	return string(script), err
 })
 
-// tab is one tab of the browser. It notes whatever the browser complains of.
+// tab is one tab of the browser. It notes what the browser asks for and complains of.
 type tab struct {
 	*testing.T
 	ctx context.Context
 
 	mutex     sync.Mutex
 	faults    []string
+	requested []string                   // the URLs
 	documents map[network.RequestID]bool // whose status the tests check themselves
 	excused   string                     // the URL of a picture that is missing on purpose
 }
@@ -122,13 +125,14 @@ func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOp
 		t.Fatal(err)
 	}
 	call(b, audits.Enable, cdp.Empty{})
-	call(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // whatever other tabs do
+	focused := emulation.SetFocusEmulationEnabledParams{Enabled: true} // whatever other tabs do
+	call(b, emulation.SetFocusEmulationEnabled, focused)
 	call(b, devpage.SetBypassCSP, devpage.SetBypassCSPParams{Enabled: false})
 	b.as(desktop, "light")
 	return b
 }
 
-// listen notes what must not happen in any tab.
+// listen notes what the browser asks for, and what must not happen in any tab.
 func (b *tab) listen(event any) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -136,8 +140,11 @@ func (b *tab) listen(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		b.documents[e.RequestID] = e.Type == network.ResourceTypeDocument
-		u, err := url.Parse(e.Request.URL)
-		if err != nil || u.Scheme != "data" && !slices.Contains([]string{"localhost", "127.0.0.1"}, u.Hostname()) && !strings.HasSuffix(u.Hostname(), ".test") {
+		if strings.HasPrefix(e.Request.URL, "data:") {
+			return
+		}
+		b.requested = append(b.requested, e.Request.URL)
+		if !onThisMachine(e.Request.URL) {
 			note("request outside this machine: %s", e.Request.URL)
 		}
 	case *runtime.EventConsoleAPICalled:
@@ -153,11 +160,32 @@ func (b *tab) listen(event any) {
 	case *audits.EventIssueAdded:
 		// A site that redirects without a click loses its cookies, but after an hour, and the
 		// app's live for minutes. Everything that sends the browser to sign in is such a site.
-		if e.Issue.Code == audits.InspectorIssueCodeBounceTrackingIssue {
-			return
+		if e.Issue.Code != audits.InspectorIssueCodeBounceTrackingIssue {
+			details, _ := json.Marshal(e.Issue.Details)
+			note("issue: %s %s", e.Issue.Code, details)
 		}
-		details, _ := json.Marshal(e.Issue.Details)
-		note("issue: %s %s", e.Issue.Code, details)
+	}
+}
+
+// onThisMachine reports whether the host of a URL is one that newBrowser leads to this machine.
+func onThisMachine(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := u.Hostname()
+	return host == "localhost" || host == "127.0.0.1" || strings.HasSuffix(host, ".test")
+}
+
+// stayedOn wants every request so far to have gone to one site.
+func (b *tab) stayedOn(site string) {
+	b.Helper()
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	for _, requested := range b.requested {
+		if requested != site && !strings.HasPrefix(requested, site+"/") {
+			b.Errorf("request: got %s, want %s and below only", requested, site)
+		}
 	}
 }
 
@@ -176,10 +204,12 @@ func run[T any](b *tab, action chromedp.Action[T]) T {
 // call sends one command of the DevTools protocol.
 func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.Helper()
-	return run(b, func(ctx context.Context, t *chromedp.Target) (R, error) { return cdp.Call(ctx, t, command, params) })
+	return run(b, func(ctx context.Context, t *chromedp.Target) (R, error) {
+		return cdp.Call(ctx, t, command, params)
+	})
 }
 
-// eval gives the value of a JavaScript expression, or of its promise. Like the browser's own
+// eval returns the value of a JavaScript expression, or of its promise. Like the browser's own
 // console, it is not bound by the page's Content-Security-Policy.
 func eval[T any](b *tab, expression string) T {
 	b.Helper()
@@ -198,7 +228,7 @@ func (b *tab) eventually(expression string) {
 			return
 		}
 		if ctx.Err() != nil {
-			b.Fatalf("got %t (%v), want true: %s", yes, err, expression)
+			b.Fatalf("at %s: got %t (%v), want true: %s", b.place(), yes, err, expression)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -215,8 +245,17 @@ var (
 	consent  = page{200, "Allow this app to see your profile?"}
 	profile  = page{200, "Jill Chill"}
 	declined = page{403, "You are not signed in"}
-	nocookie = page{400, "Your browser did not keep the cookie"}
+	lost     = page{400, "This sign-in can’t be finished here"}
 )
+
+// heading is a JavaScript expression, the heading of the page.
+const heading = `(document.querySelector("h1")?.innerText ?? document.body?.innerText)`
+
+// place returns the page's address and heading, for a message.
+func (b *tab) place() string {
+	b.Helper()
+	return eval[string](b, `location.href + " with the heading " + `+heading)
+}
 
 // leads does what makes the browser load a page, and wants that page.
 func (b *tab) leads(step chromedp.Action[chromedp.Void], want page) {
@@ -224,8 +263,7 @@ func (b *tab) leads(step chromedp.Action[chromedp.Void], want page) {
 	response := run(b, func(ctx context.Context, _ *chromedp.Target) (*network.Response, error) {
 		return chromedp.RunResponse(ctx, step)
 	})
-	heading := eval[string](b, `document.querySelector("h1")?.innerText ?? document.body.innerText`)
-	got := page{heading: heading}
+	got := page{heading: eval[string](b, heading)}
 	if response != nil {
 		got.status = response.Status
 	}
@@ -246,16 +284,32 @@ func (b *tab) reloads(want page) {
 	b.leads(chromedp.Reload(), want)
 }
 
-// clicks clicks on an element, and wants a page. It looks for the element itself, since the
-// driver's own search misses that Back may bring up a page that the browser has kept.
+// clicks clicks on an element, and wants a page.
 func (b *tab) clicks(selector string, want page) {
 	b.Helper()
-	at := eval[struct{ X, Y float64 }](b, `(e => {
+	at := b.find(selector)
+	b.leads(chromedp.MouseClickXY(at.X, at.Y), want)
+}
+
+// point is a place on the screen.
+type point struct{ X, Y float64 }
+
+// find brings an element into view and returns its middle. The driver's own search misses that
+// Back may bring up a page that the browser has kept.
+func (b *tab) find(selector string) point {
+	b.Helper()
+	return eval[point](b, `(e => {
 		e.scrollIntoView({block: "center", behavior: "instant"})
 		const box = e.getBoundingClientRect()
 		return {X: box.x + box.width / 2, Y: box.y + box.height / 2}
 	})(document.querySelector(`+strconv.Quote(selector)+`))`)
-	b.leads(chromedp.MouseClickXY(at.X, at.Y), want)
+}
+
+// presses clicks on a place without waiting for a page. It looks for no element there, since the
+// browser answers such a question only when the page that it is loading has come.
+func (b *tab) presses(at point) {
+	b.Helper()
+	run(b, chromedp.MouseClickXY(at.X, at.Y))
 }
 
 // What there is to click on.
@@ -264,6 +318,14 @@ const (
 	decline = "button[name=decision][value=decline]"
 	toStart = `a[href="/"]`
 )
+
+// hidesCode wants the address bar to hold no authorization code.
+func (b *tab) hidesCode() {
+	b.Helper()
+	if got := eval[string](b, "location.pathname + location.search + location.hash"); got != "/" {
+		b.Errorf("the address bar: got %q, want %q", got, "/")
+	}
+}
 
 // screen is what a page is shown on.
 type screen struct {
@@ -330,13 +392,22 @@ func (b *tab) enlarges(name string) {
 	}
 	run(b, chromedp.EmulateViewport(640, 800))
 	size := func(standard, fixed int64) {
-		call(b, devpage.SetFontSizes, devpage.SetFontSizesParams{FontSizes: &devpage.FontSizes{Standard: standard, Fixed: fixed}})
+		sizes := &devpage.FontSizes{Standard: standard, Fixed: fixed}
+		call(b, devpage.SetFontSizes, devpage.SetFontSizesParams{FontSizes: sizes})
 	}
 	size(32, 26)
 	for _, fault := range eval[[]string](b, layout) {
 		b.Errorf("%s with letters of twice the size: %s", name, fault)
 	}
 	size(16, 13)
+}
+
+// quiet wants the browser to have had no cause to complain.
+func (b *tab) quiet() {
+	b.Helper()
+	for _, fault := range b.noted() {
+		b.Error(fault)
+	}
 }
 
 // faultless wants the page to be faultless on the present screen, and all before it to have
@@ -348,22 +419,25 @@ func (b *tab) faultless() {
 	}
 }
 
-// faultsNow gives what the browser complained of, and what is wrong with the page it shows.
+// faultsNow returns what the browser complained of, and what is wrong with the page it shows.
 func (b *tab) faultsNow() []string {
 	b.Helper()
 	return slices.Concat(eval[[]string](b, layout), b.accessibility(), b.noted())
 }
 
-// noted gives what the browser complained of since the last call.
+// noted returns what the browser complained of since the last call.
 func (b *tab) noted() []string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	faults := slices.DeleteFunc(b.faults, func(fault string) bool { return b.excused != "" && strings.Contains(fault, b.excused) })
+	faults := slices.DeleteFunc(b.faults, func(fault string) bool {
+		return b.excused != "" && strings.Contains(fault, b.excused)
+	})
 	b.faults = nil
 	return faults
 }
 
-// layout gives what is wider than the screen, or cut off. Only a pre may scroll sideways.
+// layout is a JavaScript expression, a list of what is wider than the screen, or cut off. Only a
+// pre may scroll sideways.
 const layout = `(() => {
 	const faults = [], width = document.documentElement.clientWidth
 	const all = document.documentElement.scrollWidth
@@ -378,7 +452,7 @@ const layout = `(() => {
 	return faults
 })()`
 
-// accessibility gives the violations that axe-core finds.
+// accessibility returns the violations that axe-core finds.
 func (b *tab) accessibility() []string {
 	b.Helper()
 	script, err := axe()
@@ -389,7 +463,8 @@ func (b *tab) accessibility() []string {
 		eval[int](b, script+";1")
 	}
 	return eval[[]string](b, `axe.run({
-		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"],
+		runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+		resultTypes: ["violations"],
 	}).then(found => found.violations.map(v => "axe: " + v.id + ": " + v.help + ": " +
 		v.nodes.map(n => n.html.slice(0, 120) + " " + n.failureSummary).join("; ")))`)
 }
