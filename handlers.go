@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	signInLifetime = 10 * time.Minute // of the cookie, from the redirect to Zoom to the callback
-	maxSignIns     = 10               // cookies in one browser
-	maxSecondTries = 3                // begun by callbacks without a state
+	signInLifetime = 10 * time.Minute // from the redirect to Zoom until it sends the browser back
+	maxSignIns     = 10               // under way in one browser
+	maxSecondTries = 3                // under way when a callback without our state begins another
 
-	// firstTry and secondTry are what a state begins with.
+	// What a state begins with.
 	firstTry  = ""
 	secondTry = "again-"
 )
@@ -33,7 +33,7 @@ type app struct {
 	pages   *template.Template
 	headers http.Header // of every answer
 	log     *log.Logger
-	cookie  http.Cookie // what those of all sign-ins have in common; Name is a prefix
+	cookie  http.Cookie // of every sign-in, but for its value; the state is added to its name
 }
 
 // newApp returns a handler that signs visitors in with z and shows pages.
@@ -41,7 +41,7 @@ func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
 	a := &app{
 		zoom:  z,
 		pages: pages,
-		// Zoom wants the first four of pages that are shown inside its client:
+		// Zoom requires the first four of pages that are shown inside its desktop app.
 		// https://developers.zoom.us/docs/build-flow/security/owasp/
 		headers: http.Header{
 			"Strict-Transport-Security":  {"max-age=31536000"},
@@ -63,7 +63,7 @@ func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
 	return a
 }
 
-// ServeHTTP answers a request and logs it in one line, without its query.
+// ServeHTTP answers a request and logs it in one line, without the query, which may have a code.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	maps.Copy(w.Header(), a.headers)
@@ -85,7 +85,8 @@ func (s *statusRecorder) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// route passes GET / on to root and answers everything else itself.
+// route passes GET / on to root and answers everything else itself. It refuses HEAD, which an
+// http.ServeMux would pass on as if it were a GET, and which must not use a code up.
 func (a *app) route(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/" && r.URL.Path != "/healthz":
@@ -102,43 +103,51 @@ func (a *app) route(w http.ResponseWriter, r *http.Request) {
 
 // root starts a sign-in, or goes on with one when Zoom sends the browser back (RFC 6749 4.1.2).
 //
-// A code is exchanged only in the browser that asked for it, which holds the cookie of its state
-// (RFC 6749 10.12). Any other code starts a second try, which needs no click, since the user has
-// just allowed the app: the sign-in began under another host name or in Zoom's Marketplace, is
-// over (a reload), or is somebody else's. A second try that fails in the same way ends on a page.
+// A code is exchanged only in the browser that asked for it, which has the cookie of its state (RFC
+// 6749 10.12). With any other code the sign-in may have begun under another host name or in Zoom's
+// Marketplace, or be over (a reload), or be somebody else's. It then starts anew, as a second try,
+// of which a user who has just allowed the app notices nothing.
+//
+// If cookies are blocked, a second try comes back without its cookie, and ends on a page. If the
+// state is lost on the way, it comes back like any code without a state, and only the number of
+// second tries under way tells that this leads nowhere.
 func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
-	signIns := a.signIns(r)
-	verifier := signIns.verifierOf(state)
+	pending := a.pendingSignIns(r)
+	verifier := pending.verifierOf(state)
 	switch {
-	case code == "" && errorCode == "":
+	case code == "" && errorCode == "": // a visitor
 		a.start(w, r, firstTry)
-	case errorCode != "" && verifier != "":
+	case errorCode != "" && verifier != "": // Zoom says no; its words are in the query
 		a.removeCookie(w, state)
 		a.show(w, http.StatusForbidden, "declined", query)
-	case errorCode != "":
-		a.show(w, http.StatusForbidden, "declined", nil) // anyone may have written the query
-	case verifier != "":
+	case errorCode != "": // the same, but anyone may have written the query
+		a.show(w, http.StatusForbidden, "declined", nil)
+	case verifier != "": // Zoom says yes
 		a.removeCookie(w, state)
 		a.finish(w, r, code, verifier)
-	case strings.HasPrefix(state, secondTry):
+	case strings.HasPrefix(state, secondTry): // the cookie is missing, again
 		a.show(w, http.StatusBadRequest, "lost", nil)
-	case !isState(state) && signIns.secondTries() >= maxSecondTries:
+	case !isState(state) && pending.secondTries() >= maxSecondTries: // the state is missing, again
 		a.show(w, http.StatusBadRequest, "lost", nil)
-	default:
+	default: // the cookie or the state is missing
 		a.start(w, r, secondTry)
 	}
 }
 
-// start sends the browser to Zoom with a new state (RFC 6749 10.12), which begins with try, and
-// a new code challenge (RFC 7636 4.2). It leaves the code verifier in a cookie.
-func (a *app) start(w http.ResponseWriter, r *http.Request, try string) {
-	for signIns := a.signIns(r); len(signIns) >= maxSignIns; signIns = signIns[1:] {
-		a.removeCookie(w, signIns[0].state)
+// start redirects the browser to Zoom with a new state, which begins with prefix, and leaves it a
+// new code verifier in a cookie. If the browser has too many sign-ins under way, the oldest end.
+func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
+	pending := a.pendingSignIns(r)
+	for len(pending) >= maxSignIns {
+		a.removeCookie(w, pending[0].state)
+		pending = pending[1:]
 	}
-	state, verifier := try+rand.Text(), rand.Text()+rand.Text()
-	a.setCookie(w, state, verifier, signInLifetime)
+	state := prefix + rand.Text()
+	verifier := rand.Text() + rand.Text() // one has fewer than 43 characters (RFC 7636 4.1)
+	a.setCookie(w, state, verifier, int(signInLifetime.Seconds()))
+	// http.Redirect would write a page as well, which no browser shows.
 	w.Header().Set("Location", a.zoom.authorizeURL(state, verifier))
 	w.WriteHeader(http.StatusFound)
 }
@@ -157,15 +166,15 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 		return
 	}
 	var me user
-	if err := a.zoom.get(r.Context(), token, "/v2/users/me", &me); err != nil {
+	if err := a.zoom.get(r.Context(), token, userPath, &me); err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	a.show(w, http.StatusOK, "profile", profile{me, token.Scope})
 }
 
-// problemStatus has the status of the page for each problem, which is called like the problem:
-// 5xx if the settings or Zoom are at fault, else 4xx.
+// problemStatus maps each problem to a status: 5xx if the settings or Zoom are at fault, else 4xx.
+// The page for a problem is the template of its name.
 var problemStatus = map[problem]int{
 	badCode:        http.StatusBadRequest,
 	revokedToken:   http.StatusBadRequest,
@@ -180,10 +189,12 @@ var problemStatus = map[problem]int{
 	timeout:        http.StatusGatewayTimeout,
 }
 
-// statusVisitorLeft is nginx's status for a request whose client is gone. Only the log has it.
+// statusVisitorLeft is nginx's status for a request whose client has gone. Only the log shows it.
 const statusVisitorLeft = 499
 
-// fail logs why a call to Zoom failed, and shows the page that says what to do about it.
+// fail answers a sign-in whose call to Zoom failed. It logs why, unless the visitor has left, and
+// shows the page that says what to do about it. If it is the code that Zoom no longer accepts, it
+// starts a second try first: a request that the visitor gave up may have used the code.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor left, which also ended the call
 		w.WriteHeader(statusVisitorLeft)
@@ -191,8 +202,13 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	a.log.Println(err)
 	failure, ok := errors.AsType[*zoomError](err)
-	if !ok {
+	if !ok { // the request could not even be made
 		failure = &zoomError{problem: badAnswer}
+	}
+	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTry)
+	if failure.problem == badCode && !isSecondTry {
+		a.start(w, r, secondTry)
+		return
 	}
 	if failure.RetryAfter != "" {
 		w.Header().Set("Retry-After", failure.RetryAfter)
@@ -200,11 +216,11 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.show(w, problemStatus[failure.problem], string(failure.problem), failure)
 }
 
-// buffers are reused from page to page.
+// buffers holds those of earlier pages, for reuse.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// show answers with a page. It panics if the page can't be rendered with data, which would be a
-// fault of templates/.
+// show answers with a page, rendered as a whole first. It panics if that fails, which would be a
+// fault in templates/.
 func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
@@ -217,27 +233,29 @@ func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	w.Write(body.Bytes())
 }
 
-// signIn is a sign-in under way. Its cookie is named after its state, and has the verifier for
-// a value.
+// signIn is a sign-in under way. Its cookie is named after the state and has the verifier as its
+// value.
 type signIn struct{ state, verifier string }
 
-// signIns are those under way in one browser, the oldest first (RFC 6265 5.4).
+// signIns are those under way in one browser, the oldest first.
 type signIns []signIn
 
-// signIns returns the sign-ins of the browser that sent a request.
-func (a *app) signIns(r *http.Request) (all signIns) {
+// pendingSignIns returns the sign-ins under way in the browser that sent r, which sends its oldest
+// cookies first (RFC 6265 5.4).
+func (a *app) pendingSignIns(r *http.Request) signIns {
+	var pending signIns
 	for _, c := range r.Cookies() {
-		state, ok := strings.CutPrefix(c.Name, a.cookie.Name)
-		if ok && c.Value != "" && isState(state) {
-			all = append(all, signIn{state, c.Value})
+		state, ours := strings.CutPrefix(c.Name, a.cookie.Name)
+		if ours && isState(state) && c.Value != "" {
+			pending = append(pending, signIn{state, c.Value})
 		}
 	}
-	return all
+	return pending
 }
 
-// verifierOf returns the code verifier of the sign-in with this state, or "" without one.
-func (all signIns) verifierOf(state string) string {
-	for _, s := range all {
+// verifierOf returns the code verifier of the sign-in with this state, or "" if there is none.
+func (pending signIns) verifierOf(state string) string {
+	for _, s := range pending {
 		if s.state == state {
 			return s.verifier
 		}
@@ -245,9 +263,10 @@ func (all signIns) verifierOf(state string) string {
 	return ""
 }
 
-// secondTries returns how many are second tries.
-func (all signIns) secondTries() (n int) {
-	for _, s := range all {
+// secondTries returns the number of second tries.
+func (pending signIns) secondTries() int {
+	n := 0
+	for _, s := range pending {
 		if strings.HasPrefix(s.state, secondTry) {
 			n++
 		}
@@ -255,23 +274,22 @@ func (all signIns) secondTries() (n int) {
 	return n
 }
 
-// isState reports whether s has the form of a state of ours.
+// isState reports whether s looks like a state that start made.
 func isState(s string) bool {
-	const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // rand.Text returns at least 26 of these
 	random := strings.TrimPrefix(s, secondTry)
-	return len(random) >= 26 && strings.Trim(random, base32) == ""
+	return len(random) >= 26 && consistsOf(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") // rand.Text
 }
 
-// setCookie sets the cookie of the sign-in with this state.
-func (a *app) setCookie(w http.ResponseWriter, state, verifier string, lifetime time.Duration) {
+// setCookie sets the cookie of the sign-in with this state, for maxAge seconds.
+func (a *app) setCookie(w http.ResponseWriter, state, verifier string, maxAge int) {
 	cookie := a.cookie
 	cookie.Name += state
 	cookie.Value = verifier
-	cookie.MaxAge = int(lifetime.Seconds())
+	cookie.MaxAge = maxAge
 	http.SetCookie(w, &cookie)
 }
 
 // removeCookie removes the cookie of the sign-in with this state.
 func (a *app) removeCookie(w http.ResponseWriter, state string) {
-	a.setCookie(w, state, "", -time.Second)
+	a.setCookie(w, state, "", -1)
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,10 +25,18 @@ const (
 	someSecond = secondTry + someFirst
 )
 
+// What the names of our cookies begin with.
+const (
+	plain  = "zoom-oauth-"
+	secure = "__Host-zoom-oauth-"
+)
+
 // The titles of pages that many tests meet.
 const (
-	lostTitle     = "This sign-in can’t be finished here"
-	declinedTitle = "You are not signed in"
+	lostTitle       = "This sign-in can’t be finished here"
+	declinedTitle   = "You are not signed in"
+	notFoundTitle   = "There is no such page"
+	notAllowedTitle = "Only GET is allowed here"
 )
 
 // What root decides on.
@@ -39,9 +49,10 @@ const (
 	lost        = "the page of a lost sign-in"
 )
 
-// TestDecisions has a group of rows for each case of root: what the query has, for which states
-// the browser holds a cookie, and what the app does.
+// TestDecisions checks what root does about a query, in a browser that holds the cookies of some
+// states. There is a group of rows for each of root's cases.
 func TestDecisions(t *testing.T) {
+	first, second := []string{someFirst}, []string{someSecond}
 	three := []string{secondTry + rand.Text(), secondTry + rand.Text(), secondTry + rand.Text()}
 	for _, c := range []struct {
 		name, query string
@@ -50,28 +61,28 @@ func TestDecisions(t *testing.T) {
 	}{
 		{"neither code nor error", "", nil, toFirstTry},
 		{"a query that isn't Zoom's", "utm_source=x", nil, toFirstTry},
-		{"just a state", "state=" + someFirst, []string{someFirst}, toFirstTry},
-		{"an empty code", "code=&state=" + someFirst, []string{someFirst}, toFirstTry},
+		{"just a state", "state=" + someFirst, first, toFirstTry},
+		{"an empty code", "code=&state=" + someFirst, first, toFirstTry},
 
-		{"an error, its cookie", "error=no&state=" + someFirst, []string{someFirst}, theirWords},
-		{"an error and a code, their cookie", "error=no&code=c&state=" + someFirst, []string{someFirst}, theirWords},
+		{"an error, its cookie", "error=no&state=" + someFirst, first, theirWords},
+		{"an error and a code, their cookie", "error=no&code=c&state=" + someFirst, first, theirWords},
 
 		{"an error, no cookie", "error=no&state=" + someFirst, nil, ourWords},
-		{"an error, no state", "error=no", []string{someFirst}, ourWords},
+		{"an error, no state", "error=no", first, ourWords},
 
-		{"a code, its cookie", "code=c&state=" + someFirst, []string{someFirst}, exchanged},
-		{"a code of a second try, its cookie", "code=c&state=" + someSecond, []string{someSecond}, exchanged},
-		{"a code and two states", "code=c&state=" + someFirst + "&state=x", []string{someFirst}, exchanged},
+		{"a code, its cookie", "code=c&state=" + someFirst, first, exchanged},
+		{"a code of a second try, its cookie", "code=c&state=" + someSecond, second, exchanged},
+		{"a code and two states", "code=c&state=" + someFirst + "&state=x", first, exchanged},
 
 		{"a code of a second try, no cookie", "code=c&state=" + someSecond, nil, lost},
-		{"a code of a second try, another's cookie", "code=c&state=" + someSecond, []string{someFirst}, lost},
+		{"a code of a second try, another's cookie", "code=c&state=" + someSecond, first, lost},
 
 		{"a code, no state, three second tries", "code=c", three, lost},
 		{"a code, not our state, three second tries", "code=c&state=theirs", three, lost},
 
 		{"a code, no state", "code=c", nil, toSecondTry},
 		{"a code, no state, two second tries", "code=c", three[1:], toSecondTry},
-		{"a code, no state, a cookie", "code=c", []string{someFirst}, toSecondTry},
+		{"a code, no state, a cookie", "code=c", first, toSecondTry},
 		{"a code of a first try, no cookie", "code=c&state=" + someFirst, nil, toSecondTry},
 		{"a code of a first try, three second tries", "code=c&state=" + someFirst, three, toSecondTry},
 		{"a code, a bad escape", "code=c&state=%zz", nil, toSecondTry},
@@ -80,13 +91,12 @@ func TestDecisions(t *testing.T) {
 			w := newWorld(t, local)
 			b := w.newBrowser(t)
 			for _, state := range c.held {
-				b.hold(local, "zoom-oauth-"+state, "verifier")
+				b.hold(local, plain+state, "verifier")
 			}
 			p := b.get(local + "/?" + c.query)
 			if got := decision(w, p); got != c.want {
 				t.Errorf("got %s (%d %q), want %s", got, p.status, p.title(), c.want)
 			}
-			isRemoval := func(cookie *http.Cookie) bool { return cookie.MaxAge < 0 }
 			usesUp := c.want == exchanged || c.want == theirWords
 			if got := slices.ContainsFunc(p.cookies, isRemoval); got != usesUp {
 				t.Errorf("removes the cookie: got %v, want %v", got, usesUp)
@@ -100,7 +110,7 @@ func decision(w *world, p page) string {
 	switch {
 	case w.exchanges.Load() > 0:
 		return exchanged
-	case p.status == http.StatusFound && strings.Contains(p.header.Get("Location"), "&state="+secondTry):
+	case strings.Contains(p.header.Get("Location"), "&state="+secondTry):
 		return toSecondTry
 	case p.status == http.StatusFound:
 		return toFirstTry
@@ -114,9 +124,11 @@ func decision(w *world, p page) string {
 	return "something else"
 }
 
-// TestStart reads the redirect to Zoom and the cookie.
+// isRemoval reports whether setting a cookie removes it.
+func isRemoval(c *http.Cookie) bool { return c.MaxAge < 0 }
+
+// TestStart checks the redirect to Zoom and the cookie.
 func TestStart(t *testing.T) {
-	const plain, secure = "zoom-oauth-", "__Host-zoom-oauth-"
 	for name, c := range map[string]struct{ redirectURL, visit, cookie string }{
 		"on localhost":                           {local, local, plain},
 		"on localhost, redirect URL on a tunnel": {tunnel, local, secure},
@@ -142,8 +154,10 @@ func TestStart(t *testing.T) {
 				t.Fatalf("sets %d cookies, want 1", len(p.cookies))
 			}
 			got := *p.cookies[0]
-			wanted := http.Cookie{Name: c.cookie + state, Value: got.Value, Path: "/", MaxAge: 600, HttpOnly: true,
-				Secure: c.cookie == secure, SameSite: http.SameSiteLaxMode}
+			wanted := http.Cookie{
+				Name: c.cookie + state, Value: got.Value, Path: "/", MaxAge: 600,
+				HttpOnly: true, Secure: c.cookie == secure, SameSite: http.SameSiteLaxMode,
+			}
 			if got.String() != wanted.String() {
 				t.Errorf("sets the cookie %s, want %s", &got, &wanted)
 			}
@@ -176,21 +190,22 @@ func TestNoTwoStartsAreAlike(t *testing.T) {
 	}
 }
 
-// TestSignIn has what ends on the profile, and how often the browser goes to Zoom for it.
+// TestSignIn checks what ends on the profile, and how often the browser goes to Zoom for it.
 func TestSignIn(t *testing.T) {
 	for name, c := range map[string]struct {
 		redirectURL, visit string
 		starts             int
 	}{
-		"on localhost":                            {local, local, 1},
-		"on the tunnel":                           {tunnel, tunnel, 1},
-		"on a tunnel that rewrites the host":      {rewriter, rewriter, 1},
-		"begun on localhost, ended on the tunnel": {tunnel, local, 2},
-		"begun on localhost, ended on a tunnel that rewrites the host": {rewriter, local, 2},
-		"begun under a name that nobody registered":                    {tunnel, nameless, 2},
-		"Add in Zoom's Marketplace":                                    {tunnel, tunnel + "/?code=theirs", 1},
-		"a code with somebody else's state":                            {tunnel, tunnel + "/?code=theirs&state=theirs", 1},
-		"a bookmark of an old callback":                                {tunnel, tunnel + "/?code=old&state=" + someFirst, 1},
+		"on localhost":                       {local, local, 1},
+		"on the tunnel":                      {tunnel, tunnel, 1},
+		"on a tunnel that rewrites the host": {rewriter, rewriter, 1},
+		"from localhost to the tunnel":       {tunnel, local, 2},
+		"from localhost to a rewriting one":  {rewriter, local, 2},
+		"from a name that nobody registered": {tunnel, nameless, 2},
+		"Add in Zoom's Marketplace":          {tunnel, tunnel + "/?code=theirs", 1},
+		"a code with somebody else's state":  {tunnel, tunnel + "/?code=theirs&state=theirs", 1},
+		"a bookmark of an old callback":      {tunnel, tunnel + "/?code=old&state=" + someFirst, 1},
+		"on the tunnel, a slash after it":    {tunnel + "/", tunnel, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWorld(t, c.redirectURL).newBrowser(t)
@@ -199,7 +214,7 @@ func TestSignIn(t *testing.T) {
 			if b.starts != c.starts {
 				t.Errorf("went to Zoom %d times, want %d", b.starts, c.starts)
 			}
-			if held := b.held(c.redirectURL); len(held) > 0 {
+			if held := b.cookies(c.redirectURL); len(held) > 0 {
 				t.Errorf("after the sign-in the browser holds %v, want nothing", held)
 			}
 			for range 3 {
@@ -210,9 +225,12 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
-// TestTabs has two sign-ins in one browser, each at its own pace.
+// TestTabs goes through two sign-ins in one browser, side by side.
 func TestTabs(t *testing.T) {
-	for name, redirectURL := range map[string]string{"on one host": local, "from localhost to the tunnel": tunnel} {
+	for name, redirectURL := range map[string]string{
+		"on one host":                  local,
+		"from localhost to the tunnel": tunnel,
+	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWorld(t, redirectURL).newBrowser(t)
 			wantProfile(t, b.visit(redirectURL)) // so that Zoom doesn't ask any more
@@ -226,32 +244,41 @@ func TestTabs(t *testing.T) {
 	}
 }
 
-// TestImpatience has a second click on Allow while the first is under way, at every point where
-// it may come.
+// TestImpatience clicks on Allow a second time while the first click is being followed, at every
+// point where that may happen.
 func TestImpatience(t *testing.T) {
-	for name, begin := range map[string]string{"begun on the tunnel": tunnel, "begun on localhost": local} {
-		for clicks := range 5 {
-			t.Run(name+", after "+strconv.Itoa(clicks)+" redirects", func(t *testing.T) {
+	for name, begin := range map[string]string{"on the tunnel": tunnel, "on localhost": local} {
+		for redirects := range 5 {
+			t.Run("begun "+name+", after "+strconv.Itoa(redirects), func(t *testing.T) {
 				b := newWorld(t, tunnel).newBrowser(t)
-				consent := b.get(b.get(begin).next(t).String())
-				p := b.consent(consent)
-				for range clicks {
+				question := b.get(b.get(begin).next(t).String())
+				p := b.consent(question)
+				for range redirects {
 					if p.status == http.StatusFound {
 						p = b.get(p.next(t).String())
 					}
 				}
-				wantProfile(t, b.follow(b.consent(consent)))
+				wantProfile(t, b.follow(b.consent(question)))
 			})
 		}
 	}
 }
 
-// TestNeverInALoop has what ends on a page after a few tries, without exchanging a code.
+// setState returns what happens to Zoom's answer if something changes the state on its way back.
+func setState(change func(state string) string) func(url.Values) {
+	return func(query url.Values) { query.Set("state", change(query.Get("state"))) }
+}
+
+// TestNeverInALoop checks what ends on a page after a few tries, without exchanging a code.
 func TestNeverInALoop(t *testing.T) {
-	set := func(change func(state string) string) func(url.Values) {
-		return func(q url.Values) { q.Set("state", change(q.Get("state"))) }
-	}
+	const added = local + "/?code=theirs"
+	dropped := func(query url.Values) { query.Del("state") }
+	emptied := setState(func(string) string { return "" })
+	constant := setState(func(string) string { return "constant" })
+	old := setState(func(string) string { return someSecond })
+	cut := setState(func(state string) string { return state[:10] })
 	count := 0
+	counted := setState(func(string) string { count++; return strconv.Itoa(count) })
 	for name, c := range map[string]struct {
 		visit   string
 		blocked bool // cookies are
@@ -259,34 +286,33 @@ func TestNeverInALoop(t *testing.T) {
 		starts  int
 	}{
 		"cookies are blocked":                {local, true, nil, 2},
-		"cookies are blocked, after an Add":  {local + "/?code=theirs", true, nil, 1},
-		"the state is dropped":               {local, false, func(q url.Values) { q.Del("state") }, 4},
-		"the state is dropped, after an Add": {local + "/?code=theirs", false, func(q url.Values) { q.Del("state") }, 3},
-		"the state is emptied":               {local, false, set(func(string) string { return "" }), 4},
-		"the state is always the same":       {local, false, set(func(string) string { return "constant" }), 4},
-		"the state is a new one each time":   {local, false, set(func(string) string { count++; return strconv.Itoa(count) }), 4},
-		"the state comes in small letters":   {local, false, set(strings.ToLower), 2},
-		"the state is cut off":               {local, false, set(func(state string) string { return state[:10] }), 2},
-		"the state is an old second try's":   {local, false, set(func(string) string { return someSecond }), 1},
+		"cookies are blocked, after an Add":  {added, true, nil, 1},
+		"the state is dropped":               {local, false, dropped, 4},
+		"the state is dropped, after an Add": {added, false, dropped, 3},
+		"the state is emptied":               {local, false, emptied, 4},
+		"the state is always the same":       {local, false, constant, 4},
+		"the state is a new one each time":   {local, false, counted, 4},
+		"the state comes in small letters":   {local, false, setState(strings.ToLower), 2},
+		"the state is cut off":               {local, false, cut, 2},
+		"the state is an old second try's":   {local, false, old, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
 			b := w.newBrowser(t)
-			b.mangle = c.mangle
+			jar := b.client.Jar
 			if c.blocked {
 				b.client.Jar = nil
 			}
+			b.mangle = c.mangle
 			wantPage(t, b.visit(c.visit), http.StatusBadRequest, lostTitle)
 			if b.starts != c.starts {
 				t.Errorf("went to Zoom %d times, want %d", b.starts, c.starts)
 			}
-			if w.exchanges.Load() != 0 {
-				t.Errorf("exchanged %d codes, want none", w.exchanges.Load())
+			if n := w.exchanges.Load(); n != 0 {
+				t.Errorf("exchanged %d codes, want none", n)
 			}
-			b.mangle = nil
-			if !c.blocked {
-				wantProfile(t, b.visit(local)) // as the page says
-			}
+			b.client.Jar, b.mangle = jar, nil
+			wantProfile(t, b.visit(local)) // as the page says
 		})
 	}
 }
@@ -308,36 +334,27 @@ func TestEachStateWorksOnce(t *testing.T) {
 }
 
 // TestForeignCodesAreNotExchanged is login CSRF: the visitor is led to a callback with the
-// attacker's code, perhaps with a cookie that the attacker got into the browser.
+// attacker's code, in a browser into which the attacker got a cookie.
 func TestForeignCodesAreNotExchanged(t *testing.T) {
-	for name, c := range map[string]struct{ site, query, cookie string }{
-		"the attacker's state":        {local, "code=evil&state=" + someFirst, ""},
-		"a cookie without a state":    {local, "code=evil", "zoom-oauth-"},
-		"a state in a form like ours": {local, "code=evil&state=" + someFirst + "x", "zoom-oauth-" + someFirst + "x"},
-		"a cookie of another state":   {local, "code=evil&state=" + someFirst, "zoom-oauth-" + someSecond},
-		"two states":                  {local, "code=evil&state=x&state=" + someFirst, "zoom-oauth-" + someFirst},
-		"a cookie that the tunnel's plain http side or a neighbour may set": {tunnel,
-			"code=evil&state=" + someFirst, "zoom-oauth-" + someFirst},
+	const longer = someFirst + "x"
+	for name, c := range map[string]struct{ site, state, cookie, value string }{
+		"a cookie without a state":    {local, "", plain, "planted"},
+		"a state in a form like ours": {local, longer, plain + longer, "planted"},
+		"a cookie of another state":   {local, someFirst, plain + someSecond, "planted"},
+		"another state in front":      {local, "x&state=" + someFirst, plain + someFirst, "planted"},
+		"a cookie without a verifier": {local, someFirst, plain + someFirst, ""},
+		"a cookie set over http":      {tunnel, someFirst, plain + someFirst, "planted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.site)
 			b := w.newBrowser(t)
-			if c.cookie != "" {
-				b.hold(c.site, c.cookie, "planted")
-			}
-			if p := b.get(c.site + "/?" + c.query); p.status == http.StatusOK || w.exchanges.Load() != 0 {
-				t.Errorf("got %d %q and %d exchanges, want none", p.status, p.title(), w.exchanges.Load())
+			b.hold(c.site, c.cookie, c.value)
+			p := b.get(c.site + "/?code=evil&state=" + c.state)
+			if n := w.exchanges.Load(); p.status == http.StatusOK || n != 0 {
+				t.Errorf("got %d %q and %d exchanges, want none", p.status, p.title(), n)
 			}
 		})
 	}
-	t.Run("an empty cookie", func(t *testing.T) {
-		w := newWorld(t, local)
-		b := w.newBrowser(t)
-		b.hold(local, "zoom-oauth-"+someFirst, "")
-		if b.get(local + "/?code=evil&state=" + someFirst); w.exchanges.Load() != 0 {
-			t.Error("the code was exchanged")
-		}
-	})
 }
 
 // TestAbandonedSignIns starts more sign-ins than the browser may hold. The newest work, and the
@@ -349,7 +366,7 @@ func TestAbandonedSignIns(t *testing.T) {
 		starts = append(starts, b.get(local))
 	}
 	for i, start := range append(starts[30-maxSignIns:], starts[0]) {
-		if n := len(b.held(local)); n > maxSignIns {
+		if n := len(b.cookies(local)); n > maxSignIns {
 			t.Errorf("the browser holds %d cookies, want at most %d", n, maxSignIns)
 		}
 		b.starts = 0
@@ -364,79 +381,78 @@ func TestAbandonedSignIns(t *testing.T) {
 	}
 }
 
-// TestManyCookies has a browser that started many sign-ins at once, before it held the others'
-// cookies, and cookies that aren't ours.
+// TestManyCookies starts a sign-in in a browser that began many at once, before it held the
+// others' cookies. It also holds cookies that aren't ours.
 func TestManyCookies(t *testing.T) {
 	b := newWorld(t, local).newBrowser(t)
-	theirs := []string{"session", "zoom-oauth-theme"}
+	theirs := []string{"session", plain + "theme"}
 	for _, name := range theirs {
 		b.hold(local, name, "theirs")
 	}
 	for range 25 {
-		b.hold(local, "zoom-oauth-"+rand.Text(), "verifier")
+		b.hold(local, plain+rand.Text(), "verifier")
 	}
 	p := b.get(local)
-	held := b.held(local)
+	held := b.cookies(local)
 	if n := len(held) - len(theirs); n > maxSignIns {
 		t.Errorf("the browser holds %d cookies of ours, want at most %d", n, maxSignIns)
 	}
 	for _, name := range theirs {
-		if !slices.Contains(held, name) {
+		isIt := func(c *http.Cookie) bool { return c.Name == name }
+		if !slices.ContainsFunc(held, isIt) {
 			t.Errorf("the cookie %s is gone", name)
 		}
 	}
 	wantProfile(t, b.follow(p))
 }
 
-// TestLongState has a state that would make a header too long.
+// TestLongState checks that a state that would make a header too long isn't kept.
 func TestLongState(t *testing.T) {
-	p := newWorld(t, local).newBrowser(t).get(local + "/?code=theirs&state=" + strings.Repeat("A", 5000))
+	b := newWorld(t, local).newBrowser(t)
+	p := b.get(local + "/?code=theirs&state=" + strings.Repeat("A", 5000))
 	if length := len(p.header.Get("Set-Cookie")); p.status != http.StatusFound || length > 500 {
 		t.Errorf("got %d and a cookie of %d bytes, want a new start with a short one", p.status, length)
 	}
 }
 
-// TestDeclined reads the page for an error that Zoom sends the browser back with.
-func TestDeclined(t *testing.T) {
+// TestDecline has a user who chooses Decline, and then thinks better of it.
+func TestDecline(t *testing.T) {
 	b := newWorld(t, local).newBrowser(t)
 	b.decline = true
 	p := b.visit(local)
 	wantPage(t, p, http.StatusForbidden, declinedTitle)
-	if !strings.Contains(p.body, "access_denied") {
-		t.Error("the page doesn't have Zoom's word for it")
-	}
+	wantWords(t, p.body, "<code>access_denied</code>")
 	b.decline = false
 	wantProfile(t, b.visit(local))
-
-	b.hold(local, "zoom-oauth-"+someFirst, "verifier")
-	query := "/?error=server_error&error_description=%3Cb%3Etoday+not%3C/b%3E&state="
-	p = b.get(local + query + someFirst)
-	if !strings.Contains(p.body, "server_error") || !strings.Contains(p.body, "&lt;b&gt;today not&lt;/b&gt;") {
-		t.Errorf("the page lacks Zoom's words, escaped: %s", p.body)
-	}
-	p = b.get(local + query + someFirst) // again, when anyone may have written them
-	if strings.Contains(p.body, "server_error") || strings.Contains(p.body, "today not") {
-		t.Errorf("without its cookie, the page has the query's words: %s", p.body)
-	}
 }
 
-// TestOtherRequests has what starts no sign-in.
+// TestWordsOfAnError checks that the page for an error has the words of the query, escaped, but
+// only if it is Zoom's.
+func TestWordsOfAnError(t *testing.T) {
+	b := newWorld(t, local).newBrowser(t)
+	b.hold(local, plain+someFirst, "verifier")
+	words := url.Values{"error": {"server_error"}, "error_description": {"<b>today not</b>"}}
+	callback := local + "/?" + words.Encode() + "&state=" + someFirst
+	wantWords(t, b.get(callback).body, "server_error", "&lt;b&gt;today not&lt;/b&gt;")
+	wantNone(t, b.get(callback).body, "server_error", "today not") // its cookie is used up
+}
+
+// TestOtherRequests checks what starts no sign-in.
 func TestOtherRequests(t *testing.T) {
-	const notFound, notAllowed = "There is no such page", "Only GET is allowed here"
 	for name, c := range map[string]struct {
 		method, path string
 		status       int
 		title        string
 	}{
-		"favicon":            {"GET", "/favicon.ico", 404, notFound},
-		"another path":       {"GET", "/callback?code=c", 404, notFound},
-		"two slashes":        {"GET", "//?code=c", 404, notFound},
-		"POST elsewhere":     {"POST", "/x", 404, notFound},
-		"POST":               {"POST", "/?code=c&state=s", 405, notAllowed},
-		"OPTIONS":            {"OPTIONS", "/", 405, notAllowed},
-		"a made-up method":   {"BREW", "/", 405, notAllowed},
+		"favicon":            {"GET", "/favicon.ico", 404, notFoundTitle},
+		"another path":       {"GET", "/callback?code=c", 404, notFoundTitle},
+		"two slashes":        {"GET", "//?code=c", 404, notFoundTitle},
+		"POST elsewhere":     {"POST", "/x", 404, notFoundTitle},
+		"POST":               {"POST", "/?code=c&state=s", 405, notAllowedTitle},
+		"OPTIONS":            {"OPTIONS", "/", 405, notAllowedTitle},
+		"a made-up method":   {"BREW", "/", 405, notAllowedTitle},
 		"HEAD":               {"HEAD", "/?code=c", 405, ""},
-		"POST to the health": {"POST", "/healthz", 405, notAllowed},
+		"POST to the health": {"POST", "/healthz", 405, notAllowedTitle},
 		"health":             {"GET", "/healthz", 200, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -452,48 +468,58 @@ func TestOtherRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHealth checks what a load balancer asks for.
+func TestHealth(t *testing.T) {
 	p := newWorld(t, local).newBrowser(t).get(local + "/healthz")
 	if p.body != "ok" || p.header.Get("Content-Type") != "text/plain; charset=utf-8" {
-		t.Errorf("health: got %q as %s, want ok as plain text", p.body, p.header.Get("Content-Type"))
+		t.Errorf("got %q as %s, want ok as plain text", p.body, p.header.Get("Content-Type"))
 	}
 }
 
-// TestHeaders reads the headers of every kind of answer, and the hashes of what is inlined.
+// wantedHeaders are those of every answer, as regular expressions.
+var wantedHeaders = map[string]string{
+	"Strict-Transport-Security":  `^max-age=\d{7,}$`,
+	"X-Content-Type-Options":     `^nosniff$`,
+	"Referrer-Policy":            `^no-referrer$`,
+	"Cross-Origin-Opener-Policy": `^same-origin$`,
+	"Cache-Control":              `^no-store$`,
+	"Content-Security-Policy": `^default-src 'none'; base-uri 'none'; frame-ancestors 'none'; ` +
+		`form-action 'none'; img-src https: data:; style-src 'sha256-\S+'; script-src 'sha256-\S+'$`,
+}
+
+// TestHeaders checks the headers of every kind of answer, and that they allow what is inlined.
 func TestHeaders(t *testing.T) {
 	b := newWorld(t, local).newBrowser(t)
 	for name, p := range map[string]page{
-		"a start": b.get(local), "the profile": b.visit(local), "not found": b.get(local + "/x"),
-		"health": b.get(local + "/healthz"), "declined": b.get(local + "/?error=x"), "another method": b.do("POST", local, nil),
+		"a start":        b.get(local),
+		"the profile":    b.visit(local),
+		"not found":      b.get(local + "/x"),
+		"health":         b.get(local + "/healthz"),
+		"declined":       b.get(local + "/?error=x"),
+		"another method": b.do("POST", local, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
-			for header, want := range map[string]string{
-				"Strict-Transport-Security":  `^max-age=\d{7,}$`,
-				"X-Content-Type-Options":     `^nosniff$`,
-				"Referrer-Policy":            `^no-referrer$`,
-				"Cross-Origin-Opener-Policy": `^same-origin$`,
-				"Cache-Control":              `^no-store$`,
-				"Content-Security-Policy": `^default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'; ` +
-					`img-src https: data:; style-src 'sha256-\S+'; script-src 'sha256-\S+'$`,
-			} {
+			for header, want := range wantedHeaders {
 				if got := p.header.Get(header); !regexp.MustCompile(want).MatchString(got) {
 					t.Errorf("%s: got %q, want %s", header, got, want)
 				}
 			}
-			if p.title() != "" && !strings.Contains(p.body, "<script>history.replaceState(") {
-				t.Error("the page leaves Zoom's answer in the address bar")
+			if p.title() != "" {
+				wantWords(t, p.body, "<script>history.replaceState(") // cleans the address bar
 			}
-			for _, m := range regexp.MustCompile(`(?s)<(style|script)[^>]*>(.*?)</`).FindAllStringSubmatch(p.body, -1) {
+			inlined := regexp.MustCompile(`(?s)<(style|script)[^>]*>(.*?)</`)
+			for _, m := range inlined.FindAllStringSubmatch(p.body, -1) {
 				sum := sha256.Sum256([]byte(m[2]))
 				source := m[1] + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-				if policy := p.header.Get("Content-Security-Policy"); !strings.Contains(policy, source) {
-					t.Errorf("Content-Security-Policy: got %s, want %s in it", policy, source)
-				}
+				wantWords(t, p.header.Get("Content-Security-Policy"), source)
 			}
 		})
 	}
 }
 
-// TestLog reads the log's lines for some requests.
+// TestLog checks the log's lines for some requests.
 func TestLog(t *testing.T) {
 	w := newWorld(t, local)
 	b := w.newBrowser(t)
@@ -502,12 +528,19 @@ func TestLog(t *testing.T) {
 	b.get(local + "/a%0Ab")
 	b.get(local + "/healthz")
 	b.do(strings.Repeat("M", 99), local+"/"+strings.Repeat("p", 9999), nil)
-	want := []string{"GET / 302", "GET / 200", "GET /favicon.ico 404", "GET /a%0Ab 404", "GET /healthz 200",
-		strings.Repeat("M", 20) + " /" + strings.Repeat("p", 199) + " 404"}
+	want := []string{
+		"GET / 302",
+		"GET / 200",
+		"GET /favicon.ico 404",
+		"GET /a%0Ab 404",
+		"GET /healthz 200",
+		strings.Repeat("M", 20) + " /" + strings.Repeat("p", 199) + " 404",
+	}
 	var got []string
 	for line := range strings.Lines(w.log.String()) {
 		end := strings.LastIndex(line, " ")
-		if took, err := time.ParseDuration(strings.TrimSpace(line[end:])); err != nil || took <= 0 {
+		took, err := time.ParseDuration(strings.TrimSpace(line[end:]))
+		if err != nil || took <= 0 {
 			t.Errorf("got %q, want a duration at its end", line)
 		}
 		got = append(got, line[:end])
@@ -521,7 +554,9 @@ func TestLog(t *testing.T) {
 // nobody's fault, and nobody works on.
 func TestVisitorLeaves(t *testing.T) {
 	for name, path := range map[string]string{
-		"before the exchange": "", "during the exchange": "/oauth/token", "during the profile's call": "/v2/users/me",
+		"before the exchange":       "",
+		"during the exchange":       tokenPath,
+		"during the profile's call": userPath,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, local)
@@ -530,71 +565,101 @@ func TestVisitorLeaves(t *testing.T) {
 			if path == "" {
 				leave()
 			}
-			u.set(path, keepsSaying("", "", time.Millisecond))
-			time.AfterFunc(100*time.Millisecond, leave)
+			w.app.zoom.client.Timeout = time.Hour
+			hungUp := make(chan error, 1)
+			u.set(path, func(c net.Conn, _ *http.Request, _ string) bool {
+				leave()
+				c.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_, err := io.Copy(io.Discard, c)
+				hungUp <- err
+				return false
+			})
 			r := httptest.NewRequest("GET", "/?code=c&state="+someFirst, nil).WithContext(ctx)
-			r.AddCookie(&http.Cookie{Name: "zoom-oauth-" + someFirst, Value: "verifier"})
+			r.AddCookie(&http.Cookie{Name: plain + someFirst, Value: "verifier"})
 			w.app.ServeHTTP(httptest.NewRecorder(), r)
-			if got := w.log.String(); !strings.HasPrefix(got, "GET / 499 ") || strings.Count(got, "\n") != 1 {
+			got := w.log.String()
+			if !strings.HasPrefix(got, "GET / 499 ") || strings.Count(got, "\n") != 1 {
 				t.Errorf("got the log %q, want the request's line with 499", got)
 			}
-			if n := u.connections.Load(); path == "" && n != 0 {
-				t.Errorf("made %d connections to Zoom, want none", n)
+			if path == "" {
+				if n := u.connections.Load(); n != 0 {
+					t.Errorf("made %d connections to Zoom, want none", n)
+				}
+			} else if err := <-hungUp; err != nil {
+				t.Errorf("the app goes on with the call: %v", err)
 			}
 		})
 	}
 }
 
-// TestProfile has what Zoom answers, and what the page makes of it.
+// profileOf returns the profile page for an answer of Zoom's. Its body is what stands above the JSON.
+func profileOf(t *testing.T, answer string) page {
+	t.Helper()
+	w := newWorld(t, local)
+	w.zoom.Profile = answer
+	p := w.newBrowser(t).visit(local)
+	if p.status != http.StatusOK {
+		t.Fatalf("got %d %q, want the profile", p.status, p.title())
+	}
+	_, main, _ := strings.Cut(p.body, "<main>")
+	p.body, _, _ = strings.Cut(main, "User API Response")
+	return p
+}
+
+// TestProfile checks all that the page shows of a user.
 func TestProfile(t *testing.T) {
-	const whole = `{"first_name":"Jill","last_name":"Chill","email":"j@example.com","type":2,"role_name":"Owner",` +
-		`"company":"Example","timezone":"America/Denver","language":"en-US",` +
-		`"personal_meeting_url":"https://zoom.example.com/j/1","pic_url":"https://example.com/p.png?a=1&b=2"}`
-	for name, c := range map[string]struct {
-		answer, title, initials string
-		has, lacks              []string // above the JSON
-	}{
-		"a usual user": {whole, "Jill Chill", "JC", []string{"<dd>j@example.com</dd>", "<dd>Licensed</dd>", "<bdi>Owner</bdi>",
-			"<bdi>Example</bdi>", "<dd>America/Denver</dd>", "<dd>en-US</dd>",
-			`<a href="https://zoom.example.com/j/1">zoom.example.com/j/1</a>`, `<img src="https://example.com/p.png?a=1&amp;b=2"`}, nil},
-		"only a first name":      {`{"first_name":"Jill"}`, "Jill", "J", nil, nil},
-		"only a last name":       {`{"last_name":"Chill"}`, "Chill", "C", nil, nil},
-		"only a display name":    {`{"first_name":"","last_name":null,"display_name":"jay"}`, "jay", "J", nil, nil},
-		"only an e-mail address": {`{"email":"x@example.com"}`, "x@example.com", "X", nil, nil},
-		"nothing":                {`{}`, "Zoom user", "ZU", nil, []string{"<dt>", "<img"}},
-		"null":                   {`{"first_name":null,"email":null,"type":null,"pic_url":null}`, "Zoom user", "ZU", nil, []string{"<dt>", "<img", ">null<"}},
-		"other types": {`{"first_name":1,"last_name":["x"],"email":{"a":1},"type":"many","pic_url":true,"company":"Example"}`,
-			"Zoom user", "ZU", []string{"<bdi>Example</bdi>"}, []string{"Account type", "E-mail", "<img"}},
-		"a number too large":     {`{"first_name":"Jill","type":1e999}`, "Jill", "J", nil, []string{"Account type"}},
-		"a type that is new":     {`{"type":77}`, "Zoom user", "ZU", nil, []string{"Account type"}},
-		"letters beyond ASCII":   {`{"first_name":"Émile","last_name":"Ünal"}`, "Émile Ünal", "ÉÜ", nil, nil},
-		"a picture over http":    {`{"pic_url":"http://example.com/p.png"}`, "Zoom user", "ZU", nil, []string{"<img"}},
-		"a script for a picture": {`{"pic_url":"javascript:alert(1)"}`, "Zoom user", "ZU", nil, []string{"<img"}},
-		"a script for a meeting": {`{"personal_meeting_url":"javascript:alert(1)"}`, "Zoom user", "ZU", nil, []string{"javascript:"}},
-		"markup": {`{"first_name":"<script>alert(1)</script>","pic_url":"https://x/\"onerror=alert(1)"}`,
-			"&lt;script&gt;alert(1)&lt;/script&gt;", "S", nil, []string{"<script>alert", `"onerror`}},
+	p := profileOf(t, `{"first_name":"Jill","last_name":"Chill","email":"j@example.com","type":2,
+		"role_name":"Owner","company":"Example","timezone":"America/Denver","language":"en-US",
+		"personal_meeting_url":"https://zoom.example.com/j/1",
+		"pic_url":"https://example.com/p.png?a=1&b=2"}`)
+	wantWords(t, p.body,
+		`<span aria-hidden="true">JC</span>`,
+		`<img src="https://example.com/p.png?a=1&amp;b=2"`,
+		"<h1><bdi>Jill Chill</bdi></h1>",
+		"<dt>E-mail</dt><dd>j@example.com</dd>",
+		"<dt>Account type</dt><dd>Licensed</dd>",
+		"<dt>Role</dt><dd><bdi>Owner</bdi></dd>",
+		"<dt>Company</dt><dd><bdi>Example</bdi></dd>",
+		"<dt>Time zone</dt><dd>America/Denver</dd>",
+		"<dt>Language</dt><dd>en-US</dd>",
+		`<a href="https://zoom.example.com/j/1">zoom.example.com/j/1</a>`,
+		"<code>user:read:user</code>", // what the app may do
+	)
+}
+
+// TestNames checks what the page calls a user.
+func TestNames(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{"first_name":"Jill"}`:                         "Jill",
+		`{"last_name":"Chill"}`:                         "Chill",
+		`{"last_name":null,"display_name":"jay"}`:       "jay",
+		`{"email":"x@example.com"}`:                     "x@example.com",
+		`{"first_name":"Émile","last_name":"Ünal"}`:     "Émile Ünal",
+		`{"first_name":"<script>alert(1)</script>"}`:    "&lt;script&gt;alert(1)&lt;/script&gt;",
+		`{"first_name":1,"last_name":{},"email":"jay"}`: "jay",
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, local)
-			w.zoom.Profile = c.answer
-			p := w.newBrowser(t).visit(local)
-			if p.status != http.StatusOK || p.title() != c.title {
-				t.Fatalf("got %d %q, want 200 %q", p.status, p.title(), c.title)
-			}
-			_, main, _ := strings.Cut(p.body, "<main>")
-			shown, _, _ := strings.Cut(main, "User API Response")
-			has := append(c.has, `<span aria-hidden="true">`+c.initials+"</span>", "<code>user:read:user</code>")
-			for _, words := range has {
-				if !strings.Contains(shown, words) {
-					t.Errorf("lacks %s", words)
-				}
-			}
-			for _, words := range c.lacks {
-				if strings.Contains(shown, words) {
-					t.Errorf("has %s", words)
-				}
-			}
-		})
+		if got := profileOf(t, answer).title(); got != want {
+			t.Errorf("%s: got %q, want %q", answer, got, want)
+		}
+	}
+}
+
+// TestLeftOut checks what the page leaves out, since Zoom doesn't say it or it makes no sense.
+func TestLeftOut(t *testing.T) {
+	for answer, words := range map[string][]string{
+		`{}`: {"<dt>", "<img"},
+		`{"first_name":null,"email":null,"type":null}`: {"<dt>", ">null<"},
+		`{"type":"many"}`:                                      {"Account type"},
+		`{"type":1e999}`:                                       {"Account type"},
+		`{"type":77}`:                                          {"Account type"},
+		`{"pic_url":true}`:                                     {"<img"},
+		`{"pic_url":"http://example.com/p.png"}`:               {"<img"},
+		`{"pic_url":"javascript:alert(1)"}`:                    {"<img", "javascript"},
+		`{"pic_url":"https://x/\"onerror=alert(1)"}`:           {`"onerror`},
+		`{"personal_meeting_url":"javascript:alert(1)"}`:       {"<dt>", "javascript"},
+		`{"personal_meeting_url":"https://x/\"onclick=alert"}`: {`"onclick`},
+	} {
+		wantNone(t, profileOf(t, answer).body, words...)
 	}
 }
 

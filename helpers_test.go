@@ -13,6 +13,9 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -38,26 +41,6 @@ const (
 	clientSecret = "SECRET+:/%&ü"
 )
 
-// output is what the app prints. It may be written and read at once.
-type output struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(p []byte) (int, error) {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.text.Write(p)
-}
-
-// String returns all that was written.
-func (o *output) String() string {
-	o.mutex.Lock()
-	defer o.mutex.Unlock()
-	return o.text.String()
-}
-
 // world is an app, the Zoom that it talks to, and the names by which browsers reach it.
 type world struct {
 	app       *app
@@ -67,7 +50,7 @@ type world struct {
 	exchanges atomic.Int64      // calls of Zoom's token endpoint
 }
 
-// newWorld starts a world whose app has this redirect URL.
+// newWorld returns a world whose app has this redirect URL. It ends with the test.
 func newWorld(t testing.TB, redirectURL string) *world {
 	t.Helper()
 	w := &world{
@@ -76,7 +59,7 @@ func newWorld(t testing.TB, redirectURL string) *world {
 		addresses: map[string]string{},
 	}
 	zoom := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/oauth/token" {
+		if r.URL.Path == tokenPath {
 			w.exchanges.Add(1)
 		}
 		w.zoom.ServeHTTP(rw, r)
@@ -87,26 +70,35 @@ func newWorld(t testing.TB, redirectURL string) *world {
 		browserURL: zoom.URL, zoomURL: zoom.URL, apiURL: zoom.URL,
 	}), templates.Parse(false), log.New(w.log, "", 0))
 
-	w.serve(t, httptest.NewServer, local, w.app)
-	w.serve(t, httptest.NewServer, nameless, w.app)
-	w.serve(t, httptest.NewTLSServer, tunnel, w.app)
-	w.serve(t, httptest.NewTLSServer, rewriter, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+	rewrite := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		r.Host = "localhost:8000"
 		w.app.ServeHTTP(rw, r)
-	}))
+	})
+	w.serve(t, local, httptest.NewServer(w.app))
+	w.serve(t, nameless, httptest.NewServer(w.app))
+	w.serve(t, tunnel, httptest.NewTLSServer(w.app))
+	w.serve(t, rewriter, httptest.NewTLSServer(rewrite))
 	return w
 }
 
-// serve makes a handler answer at a site.
-func (w *world) serve(t testing.TB, start func(http.Handler) *httptest.Server, site string, handler http.Handler) {
-	server := start(handler)
+// serve makes a server the one that browsers reach at a site.
+func (w *world) serve(t testing.TB, site string, server *httptest.Server) {
 	t.Cleanup(server.Close)
-	u, _ := url.Parse(site)
+	u := parse(site)
 	port := u.Port()
 	if port == "" {
 		port = "443"
 	}
 	w.addresses[net.JoinHostPort(u.Hostname(), port)] = server.Listener.Addr().String()
+}
+
+// parse returns a URL that is known to be one.
+func parse(address string) *url.URL {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	return u
 }
 
 // browser is a browser with a person who chooses Allow, unless told otherwise.
@@ -147,9 +139,12 @@ type page struct {
 	cookies []*http.Cookie // set by it
 }
 
-// title returns the words of the page's first heading.
+// heading is a page's first heading.
+var heading = regexp.MustCompile(`(?s)<h1[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</h1>`)
+
+// title returns the words of the page's first heading, or "".
 func (p page) title() string {
-	m := regexp.MustCompile(`(?s)<h1[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</h1>`).FindStringSubmatch(p.body)
+	m := heading.FindStringSubmatch(p.body)
 	if m == nil {
 		return ""
 	}
@@ -159,11 +154,7 @@ func (p page) title() string {
 // next returns the URL to which the page redirects.
 func (p page) next(t testing.TB) *url.URL {
 	t.Helper()
-	base, err := url.Parse(p.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, err := base.Parse(p.header.Get("Location"))
+	next, err := parse(p.url).Parse(p.header.Get("Location"))
 	if err != nil || p.status != http.StatusFound {
 		t.Fatalf("got %d to %s (%v), want a redirect", p.status, next, err)
 	}
@@ -233,7 +224,7 @@ func (b *browser) follow(p page) page {
 	return p
 }
 
-// consent answers p if it is Zoom's question, and returns what follows; else it returns p.
+// consent answers p if it is Zoom's question, and returns what follows, or else p itself.
 func (b *browser) consent(p page) page {
 	b.t.Helper()
 	if p.status != http.StatusOK || !strings.Contains(p.url, "/oauth/authorize") {
@@ -246,7 +237,8 @@ func (b *browser) consent(p page) page {
 	return b.do(http.MethodPost, p.url, url.Values{"decision": {decision}})
 }
 
-// callback starts a sign-in and returns the URL to which Zoom would send the browser back.
+// callback starts a sign-in and returns the URL to which Zoom would send the browser back with
+// this code.
 func (b *browser) callback(code string) string {
 	b.t.Helper()
 	return local + "/?" + url.Values{"code": {code}, "state": {b.get(local).state(b.t)}}.Encode()
@@ -254,17 +246,12 @@ func (b *browser) callback(code string) string {
 
 // hold puts a cookie into the browser.
 func (b *browser) hold(site, name, value string) {
-	u, _ := url.Parse(site)
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value}})
+	b.client.Jar.SetCookies(parse(site), []*http.Cookie{{Name: name, Value: value}})
 }
 
-// held returns the names of the cookies that the browser holds for a site.
-func (b *browser) held(site string) (names []string) {
-	u, _ := url.Parse(site)
-	for _, c := range b.client.Jar.Cookies(u) {
-		names = append(names, c.Name)
-	}
-	return names
+// cookies returns the cookies that the browser holds for a site.
+func (b *browser) cookies(site string) []*http.Cookie {
+	return b.client.Jar.Cookies(parse(site))
 }
 
 // wantProfile fails the test unless p is Jill's profile.
@@ -299,15 +286,35 @@ func wantHTML(t testing.TB, p page) {
 	}
 }
 
-// goodToken and goodProfile are the answers of a Zoom that is well.
+// wantWords fails the test unless all the words are in text.
+func wantWords(t testing.TB, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("got %q, want %q in it", text, w)
+		}
+	}
+}
+
+// wantNone fails the test if any of the words is in text.
+func wantNone(t testing.TB, text string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			t.Errorf("got %q, want no %q in it", text, w)
+		}
+	}
+}
+
+// The answers of a Zoom that is well.
 const (
-	goodToken = `{"access_token":"ACCESS.TOKEN","token_type":"bearer","refresh_token":"REFRESH.TOKEN",` +
-		`"expires_in":3599,"scope":"user:read:user"}`
+	goodToken = `{"access_token":"ACCESS.TOKEN","token_type":"bearer",` +
+		`"refresh_token":"REFRESH.TOKEN","expires_in":3599,"scope":"user:read:user"}`
 	goodProfile = `{"first_name":"Jill","last_name":"Chill"}`
 )
 
 // goodAnswers has the answers of a Zoom that is well, by path.
-var goodAnswers = map[string]string{"/oauth/token": goodToken, "/v2/users/me": goodProfile}
+var goodAnswers = map[string]string{tokenPath: goodToken, userPath: goodProfile}
 
 // upstream is a Zoom that may do anything on a connection. It answers well unless told otherwise.
 type upstream struct {
@@ -364,28 +371,19 @@ func (u *upstream) serve(c net.Conn) {
 	}
 }
 
-// set gives a path a behaviour, nil for the good one.
+// set sets the behaviour of a path, or the good one again if b is nil.
 func (u *upstream) set(path string, b behaviour) {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	u.behaviours[path] = b
 }
 
-// slowDown makes every path answer well, but only after a while.
-func (u *upstream) slowDown(delay time.Duration) {
-	for path, answer := range goodAnswers {
-		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
-			time.Sleep(delay)
-			return answers(200, answer)(c, r, body)
-		})
-	}
-}
-
-// answers returns a behaviour that answers as HTTP has it, with header lines of its own if need be.
+// answers returns a behaviour that answers as HTTP has it, with these header lines among others.
 func answers(status int, body string, header ...string) behaviour {
 	return func(c net.Conn, _ *http.Request, _ string) bool {
 		lines := strings.Join(append(header, ""), "\r\n")
-		_, err := fmt.Fprintf(c, "HTTP/1.1 %d x\r\nContent-Length: %d\r\n%s\r\n%s", status, len(body), lines, body)
+		const format = "HTTP/1.1 %d x\r\nContent-Length: %d\r\n%s\r\n%s"
+		_, err := fmt.Fprintf(c, format, status, len(body), lines, body)
 		return err == nil
 	}
 }
@@ -407,4 +405,143 @@ func keepsSaying(start, more string, pause time.Duration) behaviour {
 		}
 		return false
 	}
+}
+
+// output is what the app prints. It may be written and read at once.
+type output struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.Write(p)
+}
+
+// String returns all that was written.
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.text.String()
+}
+
+// await waits until a regular expression matches the output, and returns the match and its groups.
+func (o *output) await(t testing.TB, expression string) []string {
+	t.Helper()
+	pattern := regexp.MustCompile(expression)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if m := pattern.FindStringSubmatch(o.String()); m != nil {
+			return m
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("got %q, want %s in it", o, expression)
+	return nil
+}
+
+// startMessage matches what the program says when it has started. Its group is the URL to open.
+const startMessage = `(?m)^  Open +(\S+)\n(?s:.*)^  Stop .*\n\n`
+
+// goodEnv is a .env in which nothing is wrong.
+const goodEnv = "clientID=id\nclientSecret=SECRET\nredirectURL=" + tunnel + "\naddress=localhost:0\n"
+
+// program is the program as users run it, in a process and a folder of its own.
+type program struct {
+	*exec.Cmd
+	stdout, stderr output
+}
+
+// newProgram returns a program that doesn't run yet. It has this text in .env, unless that is "",
+// and of all settings only these in its environment.
+func newProgram(t *testing.T, env string, environment []string, args ...string) *program {
+	t.Helper()
+	p := &program{Cmd: exec.Command(os.Args[0], args...)}
+	p.Dir = t.TempDir()
+	p.Env = append([]string{"BE_THE_PROGRAM=1", "GOCOVERDIR=" + p.Dir}, environment...)
+	p.Stdout, p.Stderr = &p.stdout, &p.stderr
+	writeEnv(t, p.Dir, env)
+	return p
+}
+
+// writeEnv writes a .env into a folder, unless its text is "".
+func writeEnv(t *testing.T, folder, env string) {
+	t.Helper()
+	if env == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(folder, ".env"), []byte(env), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// begin starts the program, and returns the URL that it says to open.
+func (p *program) begin(t *testing.T) string {
+	t.Helper()
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill() })
+	return p.stdout.await(t, startMessage)[1]
+}
+
+// inPlace moves the test to a folder of its own. It has this text in .env, unless that is "", and
+// no settings in its environment.
+func inPlace(t *testing.T, env string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for _, s := range knownSettings {
+		t.Setenv(s.name, "") // so that it is put back
+		os.Unsetenv(s.name)
+	}
+	writeEnv(t, ".", env)
+}
+
+// begin runs the program in place, and returns the URL that it says to open and what it prints.
+func begin(t *testing.T) (site string, printed *output) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	printed = &output{}
+	ended := make(chan error)
+	go func() { ended <- run(ctx, false, printed) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return printed.await(t, startMessage)[1], printed
+}
+
+// wantRefusal fails the test unless the program, run in place as users run it, ends with status 1
+// and an error that has all these words in it, and no secret. It returns the error's text.
+func wantRefusal(t *testing.T, demo bool, words ...string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	if demo {
+		cmd.Args = append(cmd.Args, "-demo")
+	}
+	cmd.Env = append(os.Environ(), "BE_THE_PROGRAM=1")
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Run()
+	if status := cmd.ProcessState.ExitCode(); status != 1 || stdout.String() != "" {
+		t.Fatalf("got the status %d and %q on standard output, want 1 and nothing", status, &stdout)
+	}
+	wantWords(t, stderr.String(), words...)
+	wantNone(t, stderr.String(), "SECRET", "S\x00E")
+	return stderr.String()
+}
+
+// dial opens a connection and writes on it.
+func dial(t *testing.T, address, text string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	io.WriteString(c, text)
+	return c
 }

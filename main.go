@@ -1,6 +1,9 @@
-// Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It is OAuth 2.0's
-// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636), on the standard library's
-// net/http.
+// Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It uses OAuth 2.0's
+// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636).
+//
+// It is a port of the tutorial "Zoom OAuth: How to Connect Your Web App to the Zoom Client", whose
+// handler for / is app.root in handlers.go, and whose three URLs are used by authorizeURL, exchange
+// and get in zoom.go.
 package main
 
 import (
@@ -38,7 +41,8 @@ func main() {
 	flag.Usage = usage
 	flag.Parse()
 	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "zoom-oauth takes no arguments, but got %q.\n\n", flag.Arg(0))
+		argument, _, _ := strings.Cut(flag.Arg(0), "=") // what follows may be a secret
+		fmt.Fprintf(os.Stderr, "zoom-oauth takes no arguments, but got %q.\n\n", argument)
 		usage()
 		os.Exit(2)
 	}
@@ -49,15 +53,15 @@ func main() {
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	log.SetOutput(io.Discard)    // net/http logs there what Zoom sends unasked
+	context.AfterFunc(ctx, stop) // from then on a signal ends the program at once
+	log.SetOutput(io.Discard)    // where net/http logs bytes that no request has asked for
 	if err := run(ctx, *demo, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// usage prints what the program is told, by flags and by settings.
+// usage prints the flags and the settings.
 func usage() {
 	out := flag.CommandLine.Output()
 	fmt.Fprint(out, "zoom-oauth signs a visitor in with Zoom and shows their Zoom profile.\n",
@@ -76,25 +80,25 @@ func usage() {
 // run serves the app until ctx is done, and writes the start message and the log to out. Its
 // error is readSettings's or listen's, or what ended the server too soon.
 func run(ctx context.Context, demo bool, out io.Writer) error {
-	settings, err := readSettings(demo)
+	s, err := readSettings(demo)
 	if err != nil {
 		return err
 	}
-	listener, err := listen(settings.address, demo)
+	listener, err := listen(s.address, demo)
 	if err != nil {
 		return err
 	}
-	site := siteURL(settings.address, listener.Addr())
+	site := siteURL(s.address, listener.Addr())
 	logger := log.New(out, "", log.LstdFlags)
-	handler := newHandler(settings, site, demo, logger)
+	handler := newHandler(s, demo, listener.Addr(), logger)
 
 	fmt.Fprintf(out, "\n  Open          %s\n", site)
 	if !demo {
-		note := "as registered at Zoom, letter by letter"
-		if strings.HasPrefix(settings.zoom.redirectURL, "http:") {
+		note := "must be registered at Zoom exactly like this"
+		if strings.HasPrefix(s.zoom.redirectURL, "http:") {
 			note = "Zoom will refuse it: it takes only https"
 		}
-		fmt.Fprintf(out, "  Redirect URL  %s  (%s)\n", settings.zoom.redirectURL, note)
+		fmt.Fprintf(out, "  Redirect URL  %s  (%s)\n", s.zoom.redirectURL, note)
 	}
 	fmt.Fprint(out, "  Stop          Ctrl+C\n\n")
 
@@ -103,7 +107,7 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 		ErrorLog:          logger,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      15 * time.Second, // of which each call to Zoom may take zoomTimeout
+		WriteTimeout:      15 * time.Second, // more than the calls to Zoom take, see zoomTimeout
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    32 << 10,
 
@@ -111,21 +115,22 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	}, out)
 }
 
-// newHandler returns the app, which for a demo has a stand-in for Zoom beside it. The two send
-// browsers to each other by relative URLs, so a demo works from wherever site can be reached:
-// through a container's port, ssh or a cloud editor.
-func newHandler(s settings, site string, demo bool, logger *log.Logger) http.Handler {
+// newHandler returns the app. In a demo, a stand-in for Zoom answers beside it, at the server's own
+// address. The two send browsers to each other by relative URLs, so that a demo also works through
+// a container's port, ssh or a cloud editor.
+func newHandler(s settings, demo bool, own net.Addr, logger *log.Logger) http.Handler {
 	if !demo {
 		return newApp(newZoom(s.zoom), templates.Parse(false), logger)
 	}
-	standIn := fakezoom.New("demo", "secret", "/")
+	ownURL := siteURL(own.String(), own)           // a name might lead elsewhere
+	standIn := fakezoom.New("demo", "secret", "/") // whose redirect URL is relative, too
 	app := newApp(newZoom(zoomConfig{
 		clientID:     standIn.ClientID,
 		clientSecret: standIn.ClientSecret,
 		redirectURL:  standIn.RedirectURI,
-		browserURL:   "",
-		zoomURL:      site,
-		apiURL:       site,
+		browserURL:   "", // relative
+		zoomURL:      ownURL,
+		apiURL:       ownURL,
 	}), templates.Parse(true), logger)
 	return standIn.Beside(app)
 }
@@ -133,7 +138,7 @@ func newHandler(s settings, site string, demo bool, logger *log.Logger) http.Han
 // serve answers requests until ctx is done, then gives those in flight nine seconds to finish.
 // Its error is what ended the server before that.
 func serve(ctx context.Context, listener net.Listener, server *http.Server, out io.Writer) error {
-	failed := make(chan error, 1)
+	failed := make(chan error, 1) // with room, since nobody may be left to receive
 	go func() { failed <- server.Serve(listener) }()
 	select {
 	case err := <-failed:
@@ -158,7 +163,7 @@ func listen(address string, demo bool) (net.Listener, error) {
 
 // listenError returns the error for an address that net.Listen can't open.
 func listenError(err error, address string, demo bool) error {
-	advice := "An address is a host:port of this machine."
+	advice := "An address is a host:port of this machine that no other program uses."
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		advice = "Stop the program that uses it, perhaps an earlier run of this one," +
@@ -179,8 +184,8 @@ func listenError(err error, address string, demo bool) error {
 		address, err, advice, example)
 }
 
-// siteURL returns the URL at which a browser on this machine finds a server that was told to
-// listen on address and listens on actual.
+// siteURL returns the URL to open in a browser on this machine. Its host is that of address, the
+// setting; its port is that of actual, since the setting may ask for any free port.
 func siteURL(address string, actual net.Addr) string {
 	host, _, _ := net.SplitHostPort(address)
 	_, port, _ := net.SplitHostPort(actual.String())
@@ -190,36 +195,42 @@ func siteURL(address string, actual net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
-// settings are what the program is told.
+// settings holds the values that the program runs with.
 type settings struct {
 	address string // the host:port to listen on
 	zoom    zoomConfig
 }
 
-// setting describes one of them.
-type setting struct {
+// knownSetting describes a setting.
+type knownSetting struct {
 	name     string              // in the environment and in .env
-	fallback string              // its value if it is blank; if "", it mustn't be
-	fault    func(string) string // returns what is wrong with a value, or ""
-	meaning  string              // what it must be
+	fallback string              // the default; a setting without one is required
+	meaning  string              // what the value must be
+	fault    func(string) string // returns what is wrong with a value, or ""; may be nil
 }
 
-// defaultAddress is where the tutorial listens.
+// defaultAddress has the tutorial's port.
 const defaultAddress = "localhost:8000"
 
-// knownSettings are all there are. The first three have the tutorial's names.
-var knownSettings = []setting{
-	{"clientID", "", credentialFault, "your app's Client ID (marketplace.zoom.us, App Credentials)"},
-	{"clientSecret", "", credentialFault, "your app's Client Secret (in the same place)"},
-	{"redirectURL", "", originFault, "the address that ngrok shows, https://….ngrok-free.app or alike"},
-	{"address", defaultAddress, noFault, "the host:port to listen on"},
-	{"zoomURL", "https://zoom.us", originFault, "the address of Zoom's sign-in"},
-	{"zoomAPIURL", "https://api.zoom.us", originFault, "the address of Zoom's API"},
+// knownSettings lists every setting. The first three have the tutorial's names.
+var knownSettings = []knownSetting{
+	{"clientID", "",
+		"your app's Client ID (marketplace.zoom.us, App Credentials)", credentialFault},
+	{"clientSecret", "",
+		"your app's Client Secret (marketplace.zoom.us, App Credentials)", credentialFault},
+	{"redirectURL", "",
+		"the https address that ngrok shows, such as https://abc.ngrok-free.app", originFault},
+	{"address", defaultAddress,
+		"the host:port to listen on", nil},
+	{"zoomURL", "https://zoom.us",
+		"the https address of Zoom's OAuth server", originFault},
+	{"zoomAPIURL", "https://api.zoom.us",
+		"the https address of Zoom's API", originFault},
 }
 
 // readSettings returns the settings, from the environment or else from .env, and for a demo just
 // the address, from the environment. Its error has a line for each setting that is missing or
-// wrong, or is readEnvFile's. It holds no value.
+// wrong, or is readEnvFile's. It never quotes a value.
 func readSettings(demo bool) (settings, error) {
 	if demo {
 		address := strings.TrimSpace(os.Getenv("address"))
@@ -246,24 +257,25 @@ func readSettings(demo bool) (settings, error) {
 	return settings{values["address"], zoomConfig{
 		clientID:     values["clientID"],
 		clientSecret: values["clientSecret"],
-		redirectURL:  values["redirectURL"],
+		redirectURL:  values["redirectURL"], // as it is, since Zoom compares it exactly
 		browserURL:   zoomURL,
 		zoomURL:      zoomURL,
 		apiURL:       strings.TrimSuffix(values["zoomAPIURL"], "/"),
 	}}, nil
 }
 
-// read returns the setting's value, from the environment or else from .env, and what is wrong
-// with it, if anything.
-func (s setting) read(file map[string]string) (value, fault string) {
+// read returns the setting's value, from the environment or else from file, and what is wrong
+// with it, or "".
+func (s knownSetting) read(file map[string]string) (value, fault string) {
 	value, inEnvironment := os.LookupEnv(s.name)
 	if !inEnvironment {
 		value = file[s.name]
 	}
 	value = cmp.Or(strings.TrimSpace(value), s.fallback)
-	if value == "" {
+	switch {
+	case value == "":
 		fault = "is missing or blank"
-	} else {
+	case s.fault != nil:
 		fault = s.fault(value)
 	}
 	if fault != "" && inEnvironment {
@@ -272,8 +284,9 @@ func (s setting) read(file map[string]string) (value, fault string) {
 	return value, fault
 }
 
-// settingsError returns the error that lists the faults of settings. It names what else is in
-// .env, too, since that may be a setting under a wrong name, unless it is as long as a secret.
+// settingsError returns the error that lists the faults of settings. It also names what else file
+// has, since that may be a setting under a wrong name. A name of more than 24 characters is left
+// out: it may be a secret that was pasted without its name.
 func settingsError(faults []string, file map[string]string) error {
 	list := strings.Join(faults, "\n")
 	if file == nil {
@@ -281,19 +294,22 @@ func settingsError(faults []string, file map[string]string) error {
 			" environment doesn't have what is needed:\n\n%s\n\n"+
 			"To make a .env: cp .env.example .env\nThe README has the steps to fill it in", list)
 	}
-	for _, s := range knownSettings {
-		delete(file, s.name)
+	var others []string
+	for _, name := range slices.Sorted(maps.Keys(file)) {
+		isName := func(s knownSetting) bool { return s.name == name }
+		if len(name) <= 24 && !slices.ContainsFunc(knownSettings, isName) {
+			others = append(others, name)
+		}
 	}
-	maps.DeleteFunc(file, func(name, _ string) bool { return len(name) > 30 })
-	if len(file) > 0 {
-		names := strings.Join(slices.Sorted(maps.Keys(file)), ", ")
-		list += "\n\n.env also has " + names + ": is one of the settings above meant?"
+	if others != nil {
+		list += "\n\n.env also has " + strings.Join(others, ", ") +
+			": is one of the settings above meant?"
 	}
 	return fmt.Errorf("zoom-oauth can't start. Correct this in .env in this folder:\n\n%s", list)
 }
 
-// readEnvFile returns what .env sets, or nil if there is no such file. Its error says what is
-// wrong, without the parser's, which quotes the file.
+// readEnvFile returns what .env sets, or nil if there is no such file. Its error doesn't wrap the
+// parser's, which would quote the file.
 func readEnvFile() (map[string]string, error) {
 	data, err := os.ReadFile(".env")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -305,12 +321,14 @@ func readEnvFile() (map[string]string, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
 		return nil, errors.New("zoom-oauth can't read .env: it isn't in UTF-8;" +
-			" save it so (what Windows calls Unicode is UTF-16)")
+			" save it as UTF-8 (\"Unicode\" on Windows means UTF-16)")
 	}
 	if values, err := parseEnv(data); err == nil {
 		return values, nil
 	}
-	line := 1 // where the fault begins: behind the longest part that parses
+	// The parser doesn't say in which line the fault is. It is the one after the longest part of
+	// the file, in whole lines, that can be parsed.
+	line := 1
 	for i, c := range data {
 		if c != '\n' {
 			continue
@@ -326,13 +344,13 @@ func readEnvFile() (map[string]string, error) {
 // parseEnv returns what the text of a .env file sets.
 func parseEnv(text []byte) (map[string]string, error) {
 	values, err := godotenv.UnmarshalBytes(text)
-	if _, ok := values[""]; ok && err == nil {
+	if _, nameless := values[""]; err == nil && nameless {
 		err = errors.New("the last line has no =") // which the parser lets pass
 	}
 	return values, err
 }
 
-// credentialFault returns what keeps s from being a client ID or secret, or "".
+// credentialFault returns why s can't be a client ID or secret, or "".
 func credentialFault(s string) string {
 	switch {
 	case strings.HasPrefix(s, "#"):
@@ -347,8 +365,8 @@ func credentialFault(s string) string {
 	return ""
 }
 
-// originFault returns what keeps s from being an origin (RFC 6454 4) with https, or with http on
-// this machine, or "". A slash may follow.
+// originFault returns why s isn't an origin (RFC 6454 4) with https, or "". A slash may follow. On
+// this machine http will do, too: for tests, and for OAuth servers other than Zoom.
 func originFault(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || !isVisibleASCII(s) {
@@ -366,10 +384,7 @@ func originFault(s string) string {
 	return ""
 }
 
-// isLoopback reports whether host is this machine, by a name that never leaves it.
+// isLoopback reports whether host always means this machine.
 func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
-
-// noFault is for a value that is checked by its use.
-func noFault(string) string { return "" }

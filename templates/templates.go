@@ -20,16 +20,16 @@ import (
 //go:embed *.html style.css script.js
 var files embed.FS
 
-// maxBrackets is how many objects and arrays JSON may have to be indented. A usual profile has
-// three. With thousands, one in the other, the indentation would be a thousand times as long as
+// maxBrackets is the largest number of objects and arrays in JSON that indent indents. A usual
+// profile has three. With thousands, nested, the indentation would be a thousand times as long as
 // the JSON.
 const maxBrackets = 40
 
-// accountTypes are Zoom's types of users in words.
+// accountTypes has words for Zoom's types of users.
 var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
 
-// Parse returns the pages, each a template of its own. In a demo they say that it is one. It
-// panics if one doesn't parse.
+// Parse returns the pages, each a template of its own; those of a demo say so. It panics if one
+// doesn't parse.
 func Parse(demo bool) *template.Template {
 	pages := template.New("").Funcs(template.FuncMap{
 		"name":        name,
@@ -59,8 +59,8 @@ func SecurityPolicy(formAction string) string {
 		"; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
-// hash returns the source expression that allows an inlined file. The file must have no
-// comments, since the page's copy won't have them.
+// hash returns the source expression that allows an inlined file. The file must have no comments:
+// html/template leaves them out of the page, so that the hash would be of something else.
 func hash(name string) string {
 	sum := sha256.Sum256([]byte(read(name)))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

@@ -25,6 +25,9 @@ import (
 // CodeLifetime is how long an authorization code can be exchanged.
 const CodeLifetime = 5 * time.Minute
 
+// maxGrants is how many codes, and how many tokens, are remembered. With one more, all are forgotten.
+const maxGrants = 1000
+
 // Jill is a usual answer of /v2/users/me.
 const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Chill",
 "display_name":"Jill Chill","email":"jchill@example.com","type":2,"role_name":"Owner",
@@ -85,8 +88,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Beside returns a handler that passes on to app whatever the stand-in has no answer for. It is
-// no ServeMux, which would redirect a path such as // before app sees it.
+// Beside returns a handler that answers Zoom's paths with the stand-in, and passes everything else
+// on to app.
 func (s *Server) Beside(app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := s.mux.Handler(r); pattern == "" {
@@ -143,6 +146,9 @@ func (s *Server) newCode(query url.Values) string {
 	code := rand.Text()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if len(s.codes) >= maxGrants {
+		clear(s.codes)
+	}
 	s.codes[code] = grant{
 		challenge: query.Get("code_challenge"),
 		method:    query.Get("code_challenge_method"),
@@ -246,6 +252,9 @@ func (s *Server) newToken() string {
 	token := "access." + rand.Text() + "." + rand.Text()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if len(s.scopes) >= maxGrants {
+		clear(s.scopes)
+	}
 	s.scopes[token] = s.Scope
 	return token
 }
