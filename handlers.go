@@ -57,7 +57,7 @@ func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
 		},
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
-		a.cookie.Name = "__Host-zoom-oauth-" // no other host can set it (RFC 6265bis 4.1.3.2)
+		a.cookie.Name = "__Host-zoom-oauth-" // no other host can set it (RFC 6265bis §4.1.3.2)
 		a.cookie.Secure = true
 	}
 	return a
@@ -101,12 +101,12 @@ func (a *app) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// root starts a sign-in, or goes on with one when Zoom sends the browser back (RFC 6749 4.1.2).
+// root starts a sign-in, or goes on with one when Zoom sends the browser back (RFC 6749 §4.1.2).
 //
-// A code is exchanged only in the browser that asked for it, which has the cookie of its state (RFC
-// 6749 10.12). With any other code the sign-in may have begun under another host name or in Zoom's
-// Marketplace, or be over (a reload), or be somebody else's. It then starts anew, as a second try,
-// of which a user who has just allowed the app notices nothing.
+// A code is exchanged only in the browser that asked for it, which has the cookie of its state
+// (RFC 6749 §10.12). With any other code the sign-in may have begun under another host name or in
+// Zoom's Marketplace, or be over (a reload), or be somebody else's. It then starts anew, as a
+// second try, of which a user who has just allowed the app notices nothing.
 //
 // If cookies are blocked, a second try comes back without its cookie, and ends on a page. If the
 // state is lost on the way, it comes back like any code without a state, and only the number of
@@ -145,7 +145,7 @@ func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 		pending = pending[1:]
 	}
 	state := prefix + rand.Text()
-	verifier := rand.Text() + rand.Text() // one has fewer than 43 characters (RFC 7636 4.1)
+	verifier := rand.Text() + rand.Text() // one has fewer than 43 characters (RFC 7636 §4.1)
 	a.setCookie(w, state, verifier, int(signInLifetime.Seconds()))
 	// http.Redirect would write a page as well, which no browser shows.
 	w.Header().Set("Location", a.zoom.authorizeURL(state, verifier))
@@ -241,7 +241,7 @@ type signIn struct{ state, verifier string }
 type signIns []signIn
 
 // pendingSignIns returns the sign-ins under way in the browser that sent r, which sends its oldest
-// cookies first (RFC 6265 5.4).
+// cookies first (RFC 6265 §5.4).
 func (a *app) pendingSignIns(r *http.Request) signIns {
 	var pending signIns
 	for _, c := range r.Cookies() {

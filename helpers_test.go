@@ -454,10 +454,16 @@ type program struct {
 }
 
 // newProgram returns a program that doesn't run yet. It has this text in .env, unless that is "",
-// and of all settings only these in its environment.
+// and of all settings only these in its environment. It ends with the test, or after a minute.
 func newProgram(t *testing.T, env string, environment []string, args ...string) *program {
 	t.Helper()
-	p := &program{Cmd: exec.Command(os.Args[0], args...)}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	p := &program{Cmd: exec.CommandContext(ctx, self, args...)}
 	p.Dir = t.TempDir()
 	p.Env = append([]string{"BE_THE_PROGRAM=1", "GOCOVERDIR=" + p.Dir}, environment...)
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
@@ -482,8 +488,21 @@ func (p *program) begin(t *testing.T) string {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Process.Kill() })
 	return p.stdout.await(t, startMessage)[1]
+}
+
+// wantRefusal fails the test unless the program ends with status 1 and an error that has all these
+// words in it, and no secret. It returns what the program says.
+func (p *program) wantRefusal(t *testing.T, words ...string) string {
+	t.Helper()
+	p.Run()
+	if status := p.ProcessState.ExitCode(); status != 1 || p.stdout.String() != "" {
+		t.Errorf("got status %d and %q on standard output, want 1 and nothing", status, &p.stdout)
+	}
+	said := p.stderr.String()
+	wantWords(t, said, words...)
+	wantNone(t, said, "SECRET", "S\x00E")
+	return said
 }
 
 // inPlace moves the test to a folder of its own. It has this text in .env, unless that is "", and
@@ -496,42 +515,6 @@ func inPlace(t *testing.T, env string) {
 		os.Unsetenv(s.name)
 	}
 	writeEnv(t, ".", env)
-}
-
-// begin runs the program in place, and returns the URL that it says to open and what it prints.
-func begin(t *testing.T) (site string, printed *output) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
-	printed = &output{}
-	ended := make(chan error)
-	go func() { ended <- run(ctx, false, printed) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return printed.await(t, startMessage)[1], printed
-}
-
-// wantRefusal fails the test unless the program, run in place as users run it, ends with status 1
-// and an error that has all these words in it, and no secret. It returns the error's text.
-func wantRefusal(t *testing.T, demo bool, words ...string) string {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	if demo {
-		cmd.Args = append(cmd.Args, "-demo")
-	}
-	cmd.Env = append(os.Environ(), "BE_THE_PROGRAM=1")
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.Run()
-	if status := cmd.ProcessState.ExitCode(); status != 1 || stdout.String() != "" {
-		t.Fatalf("got the status %d and %q on standard output, want 1 and nothing", status, &stdout)
-	}
-	wantWords(t, stderr.String(), words...)
-	wantNone(t, stderr.String(), "SECRET", "S\x00E")
-	return stderr.String()
 }
 
 // dial opens a connection and writes on it.

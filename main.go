@@ -1,5 +1,5 @@
 // Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It uses OAuth 2.0's
-// authorization code grant (RFC 6749 4.1) with PKCE (RFC 7636).
+// authorization code grant (RFC 6749 §4.1) with PKCE (RFC 7636).
 //
 // It is a port of the tutorial "Zoom OAuth: How to Connect Your Web App to the Zoom Client", whose
 // handler for / is app.root in handlers.go, and whose three URLs are used by authorizeURL, exchange
@@ -323,22 +323,25 @@ func readEnvFile() (map[string]string, error) {
 		return nil, errors.New("zoom-oauth can't read .env: it isn't in UTF-8;" +
 			" save it as UTF-8 (\"Unicode\" on Windows means UTF-16)")
 	}
-	if values, err := parseEnv(data); err == nil {
-		return values, nil
+	values, err := parseEnv(data)
+	if err != nil {
+		return nil, fmt.Errorf("zoom-oauth can't read .env: line %d isn't of the form"+
+			" name=value, or opens a quote that isn't closed", faultyLine(data))
 	}
-	// The parser doesn't say in which line the fault is. It is the one after the longest part of
-	// the file, in whole lines, that can be parsed.
-	line := 1
-	for i, c := range data {
-		if c != '\n' {
-			continue
-		}
-		if _, err := parseEnv(data[:i+1]); err == nil {
-			line = 1 + bytes.Count(data[:i+1], []byte("\n"))
+	return values, nil
+}
+
+// faultyLine returns the number of the line at which the text of a .env file can't be parsed, since
+// the parser doesn't say: it is the one after the longest part, in whole lines, that can be.
+func faultyLine(text []byte) int {
+	part, faulty := 0, 1
+	for n, line := range bytes.SplitAfter(text, []byte("\n")) {
+		part += len(line)
+		if _, err := parseEnv(text[:part]); err == nil {
+			faulty = n + 2
 		}
 	}
-	return nil, fmt.Errorf("zoom-oauth can't read .env: line %d isn't of the form name=value,"+
-		" or opens a quote that isn't closed", line)
+	return faulty
 }
 
 // parseEnv returns what the text of a .env file sets.
@@ -365,7 +368,7 @@ func credentialFault(s string) string {
 	return ""
 }
 
-// originFault returns why s isn't an origin (RFC 6454 4) with https, or "". A slash may follow. On
+// originFault returns why s isn't an origin (RFC 6454 §4) with https, or "". A slash may follow. On
 // this machine http will do, too: for tests, and for OAuth servers other than Zoom.
 func originFault(s string) string {
 	u, err := url.Parse(s)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -113,8 +115,8 @@ func TestRedirectURLs(t *testing.T) {
 func TestExample(t *testing.T) {
 	fillIn := strings.NewReplacer("clientID=", "clientID=id", "clientSecret=", "clientSecret=SECRET",
 		"redirectURL=", "redirectURL="+tunnel, "#address=", "address=", "#zoom", "zoom")
-	inPlaceOf := fillIn.Replace(read(t, ".env.example"))
-	inPlace(t, inPlaceOf)
+	env := fillIn.Replace(read(t, ".env.example"))
+	inPlace(t, env)
 	want := goodSettings
 	want.address = defaultAddress
 	wantSettings(t, false, want)
@@ -153,16 +155,8 @@ func TestFirstMistakes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProgram(t, c.env, nil)
-			p.Run()
-			if status := p.ProcessState.ExitCode(); status != 1 {
-				t.Errorf("got the exit status %d, want 1", status)
-			}
-			if got := p.stderr.String(); got != c.want {
+			if got := newProgram(t, c.env, nil).wantRefusal(t); got != c.want {
 				t.Errorf("got\n%swant\n%s", got, c.want)
-			}
-			if p.stdout.String() != "" {
-				t.Errorf("got %s on standard output, want nothing", &p.stdout)
 			}
 		})
 	}
@@ -205,10 +199,10 @@ func TestBadSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			line := regexp.MustCompile("(?m)^" + c.setting + "=.*$")
 			env := goodEnv + "zoomURL=\nzoomAPIURL=\n"
-			inPlace(t, line.ReplaceAllLiteralString(env, c.setting+"="+c.value))
-			got := wantRefusal(t, false, fmt.Sprintf("  %-13s %s. It must be ", c.setting, c.says))
-			if n := strings.Count(got, "It must be"); n != 1 {
-				t.Errorf("names %d settings, want 1: %s", n, got)
+			p := newProgram(t, line.ReplaceAllLiteralString(env, c.setting+"="+c.value), nil)
+			said := p.wantRefusal(t, fmt.Sprintf("  %-13s %s. It must be ", c.setting, c.says))
+			if n := strings.Count(said, "It must be"); n != 1 {
+				t.Errorf("names %d settings, want 1: %s", n, said)
 			}
 		})
 	}
@@ -216,16 +210,15 @@ func TestBadSettings(t *testing.T) {
 
 // TestBlankInTheEnvironment checks that the program says why .env doesn't count.
 func TestBlankInTheEnvironment(t *testing.T) {
-	inPlace(t, goodEnv)
-	t.Setenv("clientID", "")
 	const why = "is missing or blank (in the environment, which wins over .env). It must be"
-	wantRefusal(t, false, "  clientID      "+why)
+	p := newProgram(t, goodEnv, []string{"clientID="})
+	p.wantRefusal(t, "  clientID      "+why)
 }
 
 // TestAllFaultsAtOnce checks that one run tells all that is wrong.
 func TestAllFaultsAtOnce(t *testing.T) {
-	inPlace(t, "redirectURL=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET")
-	wantRefusal(t, false, noID, noSecret, "\n  redirectURL ", "\n  zoomURL ", "\n  zoomAPIURL ")
+	p := newProgram(t, "redirectURL=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET", nil)
+	p.wantRefusal(t, noID, noSecret, "\n  redirectURL ", "\n  zoomURL ", "\n  zoomAPIURL ")
 }
 
 // TestBadEnvFile checks what the program says of a .env that it can't read.
@@ -250,19 +243,18 @@ func TestBadEnvFile(t *testing.T) {
 		"the same without a mark":          {utf16, notUTF8},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inPlace(t, c.env)
-			wantRefusal(t, false, "zoom-oauth can't read .env: "+c.says)
+			newProgram(t, c.env, nil).wantRefusal(t, "zoom-oauth can't read .env: "+c.says)
 		})
 	}
 }
 
 // TestEnvFolder has a folder where the file should be.
 func TestEnvFolder(t *testing.T) {
-	inPlace(t, "")
-	if err := os.Mkdir(".env", 0o700); err != nil {
+	p := newProgram(t, "", nil)
+	if err := os.Mkdir(filepath.Join(p.Dir, ".env"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantRefusal(t, false, "zoom-oauth can't read .env: is a directory")
+	p.wantRefusal(t, "zoom-oauth can't read .env: is a directory")
 }
 
 // TestBadAddress checks what the program says of an address on which it can't listen: the system's
@@ -290,11 +282,11 @@ func TestBadAddress(t *testing.T) {
 		"no such name":    {"localhost:zoom", "unknown port", form},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inPlace(t, goodEnv)
-			t.Setenv("address", c.address)
 			start, advice := "zoom-oauth can't listen on "+c.address+": ", ".\n"+c.advice+"\nFor example, "
-			wantRefusal(t, false, start, c.reason, advice+example)
-			wantNone(t, wantRefusal(t, true, start, c.reason, advice+demos), ".env")
+			address := []string{"address=" + c.address}
+			p, demo := newProgram(t, goodEnv, address), newProgram(t, "", address, "-demo")
+			p.wantRefusal(t, start, c.reason, advice+example)
+			wantNone(t, demo.wantRefusal(t, start, c.reason, advice+demos), ".env")
 		})
 	}
 }
@@ -313,14 +305,26 @@ func TestStartMessage(t *testing.T) {
 		tunnel: "must be registered at Zoom exactly like this",
 		local:  "Zoom will refuse it: it takes only https",
 	} {
-		inPlace(t, strings.Replace(goodEnv, tunnel, redirectURL, 1))
-		site, printed := begin(t)
+		p := newProgram(t, strings.Replace(goodEnv, tunnel, redirectURL, 1), nil)
+		site := p.begin(t)
 		want := "\n  Open          " + site +
 			"\n  Redirect URL  " + redirectURL + "  (" + note + ")" +
 			"\n  Stop          Ctrl+C\n\n"
-		if got := printed.String(); got != want {
+		if got := p.stdout.String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// TestServerFails has a server that ends before it is told to.
+func TestServerFails(t *testing.T) {
+	listener, err := listen("localhost:0", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	if err := serve(t.Context(), listener, &http.Server{}, io.Discard); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got the error %v, want %v", err, net.ErrClosed)
 	}
 }
 
@@ -489,6 +493,29 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
+// TestProxy has a proxy between the app and Zoom, as companies do.
+func TestProxy(t *testing.T) {
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
+	asked := make(chan string, 9)
+	u.set("", func(_ net.Conn, r *http.Request, _ string) bool {
+		asked <- r.Method + " " + r.Host
+		return false
+	})
+	p := newProgram(t, "", append(environment(u), "zoomURL=https://zoom.invalid", "HTTPS_PROXY="+u.url))
+	site := p.begin(t)
+	b := w.newBrowser(t)
+	wantPage(t, b.get(site+"/?code=c&state="+b.get(site).state(t)), http.StatusBadGateway, brokenTitle)
+	select {
+	case got := <-asked:
+		if want := "CONNECT zoom.invalid:443"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	default:
+		t.Error("the proxy was not asked")
+	}
+}
+
 // TestUnaskedAnswersAreNotPrinted has Zoom say more than it was asked, which net/http would print.
 func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
 	w := newWorld(t, local)
@@ -515,9 +542,8 @@ func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
 
 // TestRawRequests sends what no browser sends, beside 400 connections that say almost nothing.
 func TestRawRequests(t *testing.T) {
-	inPlace(t, goodEnv)
-	site, printed := begin(t)
-	address := parse(site).Host
+	p := newProgram(t, goodEnv, nil)
+	address := parse(p.begin(t)).Host
 	for range 400 {
 		dial(t, address, "GET / HTTP/1.1\r\nHost: x")
 	}
@@ -538,6 +564,7 @@ func TestRawRequests(t *testing.T) {
 		"a Host that isn't ours": {"GET /" + example, found},
 		"no Host":                {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"},
 		"a megabyte of query":    {"GET /?" + mega + host + "\r\n", tooLarge},
+		"16 KB of cookies":       {"GET /" + host + "Cookie: a=" + mega[:16<<10] + "\r\n\r\n", found},
 		"64 KB of cookies":       {"GET /" + host + "Cookie: a=" + mega[:64<<10] + "\r\n\r\n", tooLarge},
 		"a line break in state":  {"GET /?code=c&state=a%0d%0aSet-Cookie:%20x=y" + host + "\r\n", found},
 		"not HTTP":               {"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "400 Bad Request"},
@@ -556,7 +583,7 @@ func TestRawRequests(t *testing.T) {
 			wantNone(t, string(rest[:n]), "example.com", "x=y") // nothing of the request
 		})
 	}
-	wantNone(t, printed.String(), "code=")
+	wantNone(t, p.stdout.String(), "code=")
 }
 
 // TestSlowRequests has requests whose header or body never comes to its end.

@@ -84,12 +84,12 @@ func newZoom(c zoomConfig) *zoom {
 	}
 }
 
-// authorizeURL returns the URL of Zoom's question whether the user allows the app (RFC 6749 4.1.1).
-// Zoom then sends the browser back to redirectURL with the state and an authorization code.
+// authorizeURL returns the URL at which Zoom asks whether the user allows the app (RFC 6749
+// §4.1.1). It then sends the browser back to redirectURL with the state and an authorization code.
 //
 // The verifier is a secret of this program and the browser. Zoom is told only its hash, the code
-// challenge, and wants to see the verifier itself when the code is exchanged (RFC 7636 4.2 and
-// 4.3), so that the code is of no use to anyone else. Neither needs escaping in a URL.
+// challenge, and wants to see the verifier itself when the code is exchanged (RFC 7636 §4.2 and
+// §4.3), so that the code is of no use to anyone else. Neither needs escaping in a URL.
 func (z *zoom) authorizeURL(state, verifier string) string {
 	hash := sha256.Sum256([]byte(verifier))
 	challenge := base64.RawURLEncoding.EncodeToString(hash[:])
@@ -97,7 +97,7 @@ func (z *zoom) authorizeURL(state, verifier string) string {
 }
 
 // response has the fields by which any response of Zoom's may report an error: one of its OAuth
-// server (RFC 6749 5.2), with or without a number, or one of its API. A struct that embeds it has
+// server (RFC 6749 §5.2), with or without a number, or one of its API. A struct that embeds it has
 // the method base, by which send finds these fields in a response of any type.
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
@@ -118,7 +118,7 @@ func (r *response) number() int { return cmp.Or(r.ErrorCode, r.Code) }
 // anyResponse is a pointer to a struct that embeds response.
 type anyResponse interface{ base() *response }
 
-// token is Zoom's response to an authorization code (RFC 6749 5.1). The refresh token is ignored,
+// token is Zoom's response to an authorization code (RFC 6749 §5.1). The refresh token is ignored,
 // since this program doesn't call Zoom later.
 type token struct {
 	response
@@ -145,7 +145,7 @@ type user struct {
 	Picture         string `json:"pic_url"`
 }
 
-// exchange trades an authorization code for an access token (RFC 6749 4.1.3, RFC 7636 4.5). Its
+// exchange trades an authorization code for an access token (RFC 6749 §4.1.3, RFC 7636 §4.5). Its
 // error is a *zoomError, unless the request can't be made.
 func (z *zoom) exchange(ctx context.Context, code, verifier string) (token, error) {
 	form := url.Values{
@@ -160,13 +160,13 @@ func (z *zoom) exchange(ctx context.Context, code, verifier string) (token, erro
 		return token{}, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// OAuth wants both to be form-encoded first (RFC 6749 2.3.1).
+	// Both must be form-encoded first (RFC 6749 §2.3.1).
 	req.SetBasicAuth(url.QueryEscape(z.clientID), url.QueryEscape(z.clientSecret))
 	var t token
 	if err := z.send(req, &t); err != nil {
 		return token{}, err
 	}
-	bearer := t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") // RFC 6749 7.1
+	bearer := t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer") // RFC 6749 §7.1
 	if !bearer || !isVisibleASCII(t.AccessToken) {
 		detail := req.URL.String() + ": no bearer token"
 		return token{}, &zoomError{problem: badAnswer, detail: detail}
@@ -174,8 +174,8 @@ func (z *zoom) exchange(ctx context.Context, code, verifier string) (token, erro
 	return t, nil
 }
 
-// get calls a path of Zoom's API with an access token (RFC 6750 2.1), and decodes the response into
-// dst. Its error is a *zoomError, unless the request can't be made.
+// get calls a path of Zoom's API with an access token (RFC 6750 §2.1), and decodes the response
+// into dst. Its error is a *zoomError, unless the request can't be made.
 func (z *zoom) get(ctx context.Context, t token, path string, dst anyResponse) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
 	if err != nil {
@@ -269,7 +269,7 @@ type zoomError struct {
 	Code       int    // Zoom's number
 	Scopes     string // of which the app needs one
 	TrackingID string // for Zoom's support
-	RetryAfter string // when to call again, in the form of the header (RFC 9110 10.2.3)
+	RetryAfter string // when to call again, in the form of the header (RFC 9110 §10.2.3)
 }
 
 // Error returns a line for the log.
@@ -333,8 +333,8 @@ func trackingID(header string) string {
 	return header
 }
 
-// retryAfter returns the header if it has seconds or an HTTP date, as it must (RFC 9110 10.2.3). An
-// ISO 8601 time, which Zoom sends, becomes an HTTP date, and anything else "".
+// retryAfter returns the header if it has seconds or an HTTP date, as it must (RFC 9110 §10.2.3).
+// An ISO 8601 time, which Zoom sends, becomes an HTTP date, and anything else "".
 func retryAfter(header string) string {
 	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
 		return strconv.FormatUint(seconds, 10)

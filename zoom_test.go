@@ -201,8 +201,8 @@ var packedJSON = sync.OnceValue(func() string {
 	return packed.String()
 })
 
-// TestUpstreamMayDoAnything checks that a page explains each fault, that memory stays small, and
-// that the next sign-in works.
+// TestUpstreamMayDoAnything checks that a page and the log explain each fault, that memory stays
+// small, and that the next sign-in works.
 func TestUpstreamMayDoAnything(t *testing.T) {
 	packedJSON() // before a time-out runs
 	for _, path := range []string{tokenPath, userPath} {
@@ -233,6 +233,9 @@ func (f fault) happens(t *testing.T, path string) {
 	if p.status != f.status || p.title() != f.title {
 		t.Errorf("got %d %q, want %d %q", p.status, p.title(), f.status, f.title)
 	}
+	if f.status != http.StatusOK {
+		wantWords(t, w.log.String(), "\nzoom: ", " "+u.url+path+": ")
+	}
 	u.set(path, nil)
 	w.app.zoom.client.Timeout = zoomTimeout
 	wantProfile(t, b.get(b.callback("c")))
@@ -245,6 +248,31 @@ func allocated(f func()) uint64 {
 	f()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestHangsUp checks that the app closes a connection on which Zoom would go on for ever.
+func TestHangsUp(t *testing.T) {
+	for name, does := range map[string]behaviour{
+		"101":                    keepsSaying(switchProtocols, " ", aTick),
+		"a body that never ends": keepsSaying(httpOK+"\r\n{", " ", 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, local)
+			ended := make(chan bool, 9)
+			newUpstream(t, w).set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
+				does(c, r, body)
+				ended <- true
+				return false
+			})
+			b := w.newBrowser(t)
+			b.get(b.callback("c"))
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				t.Error("the connection is still open")
+			}
+		})
+	}
 }
 
 // TestRedirectsAreNotFollowed has a Zoom that sends the app, with its credentials, elsewhere.
@@ -523,6 +551,7 @@ var problemBodies = map[problem][]string{
 		`{"reason":"Redirect URI mismatch."}`,
 		`{"error":"invalid_redirect_uri"}`,
 		`{"errorMessage":"Invalid redirect url"}`,
+		`{"errorMessage":"Redirect URI mismatch.","error":"invalid_grant"}`,
 	},
 	missingScope: {
 		`{"code":4711}`,

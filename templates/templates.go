@@ -125,7 +125,7 @@ func indent(data []byte) string {
 	return indented.String()
 }
 
-// inWords returns what a Retry-After header says (RFC 9110 10.2.3), as the end of a sentence.
+// inWords returns what a Retry-After header says (RFC 9110 §10.2.3), as the end of a sentence.
 func inWords(retryAfter string) string {
 	if when, err := http.ParseTime(retryAfter); err == nil {
 		return when.UTC().Format("on 2 January 2006 at 15:04 UTC")

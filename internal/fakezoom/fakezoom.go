@@ -25,7 +25,7 @@ import (
 // CodeLifetime is how long an authorization code can be exchanged.
 const CodeLifetime = 5 * time.Minute
 
-// maxGrants is how many codes, and how many tokens, are remembered. With one more, all are forgotten.
+// maxGrants is how many codes, and how many tokens, are remembered before all are forgotten.
 const maxGrants = 1000
 
 // Jill is a usual answer of /v2/users/me.
@@ -56,7 +56,7 @@ type Server struct {
 
 // grant is what an authorization code stands for.
 type grant struct {
-	challenge, method string // of the code verifier (RFC 7636 4.3)
+	challenge, method string // of the code verifier (RFC 7636 §4.3)
 	issued            time.Time
 }
 
@@ -81,7 +81,7 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 }
 
 // ServeHTTP answers requests to Zoom. Each answer has a tracking ID, as Zoom's do, and must not be
-// stored (RFC 6749 5.1).
+// stored (RFC 6749 §5.1).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-zm-trackingid", "DEMO_"+rand.Text())
 	w.Header().Set("Cache-Control", "no-store")
@@ -100,8 +100,8 @@ func (s *Server) Beside(app http.Handler) http.Handler {
 	})
 }
 
-// authorize answers an authorization request (RFC 6749 4.1.1, RFC 7636 4.3), for which it needs
-// the user's consent once. It never redirects to a URI that isn't registered (RFC 6749 4.1.2.1).
+// authorize answers an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3), for which it needs
+// the user's consent once. It never redirects to a URI that isn't registered (RFC 6749 §4.1.2.1).
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query, decision := r.URL.Query(), r.PostFormValue("decision")
 	methods := []string{"", "plain", "S256"}
@@ -113,7 +113,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	case query.Get("response_type") != "code":
 		s.sendBack(w, r, "error", "unsupported_response_type")
 	case !slices.Contains(methods, query.Get("code_challenge_method")):
-		s.sendBack(w, r, "error", "invalid_request") // RFC 7636 4.4.1
+		s.sendBack(w, r, "error", "invalid_request") // RFC 7636 §4.4.1
 	case decision == "decline":
 		s.sendBack(w, r, "error", "access_denied")
 	case s.allowed(decision):
@@ -124,7 +124,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 }
 
 // sendBack sends the browser back to the app with a parameter, and with the state if the request
-// has one (RFC 6749 4.1.2 and 4.1.2.1).
+// has one (RFC 6749 §4.1.2 and §4.1.2.1).
 func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value string) {
 	answer := url.Values{name: {value}}
 	if query := r.URL.Query(); query.Has("state") {
@@ -175,7 +175,7 @@ func (s *Server) formAction() string {
 	return "'self' " + app.Scheme + "://" + app.Host
 }
 
-// token answers a token request (RFC 6749 4.1.3) whose client proves who it is. It reads nothing
+// token answers a token request (RFC 6749 §4.1.3) whose client proves who it is. It reads nothing
 // from the URL.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	id, secret, ok := credentials(r)
@@ -192,7 +192,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// credentials returns the client's ID and secret, which are form-encoded (RFC 6749 2.3.1), and
+// credentials returns the client's ID and secret, which are form-encoded (RFC 6749 §2.3.1), and
 // reports whether the request has them. One that is encoded wrongly is returned as "".
 func credentials(r *http.Request) (id, secret string, ok bool) {
 	id, secret, ok = r.BasicAuth()
@@ -201,7 +201,7 @@ func credentials(r *http.Request) (id, secret string, ok bool) {
 	return id, secret, ok
 }
 
-// exchange trades an authorization code for an access token (RFC 6749 5.1, RFC 7636 4.6).
+// exchange trades an authorization code for an access token (RFC 6749 §5.1, RFC 7636 §4.6).
 func (s *Server) exchange(w http.ResponseWriter, form url.Values) {
 	code := form.Get("code")
 	invalidCode := tokenError{"Invalid authorization code " + code, "invalid_grant", 0}
@@ -228,7 +228,7 @@ func (s *Server) exchange(w http.ResponseWriter, form url.Values) {
 }
 
 // useUp returns what an authorization code stands for, and reports whether it is known. From then
-// on it isn't, even if the exchange fails (RFC 6749 4.1.2).
+// on it isn't, even if the exchange fails (RFC 6749 §4.1.2).
 func (s *Server) useUp(code string) (g grant, known bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -238,7 +238,7 @@ func (s *Server) useUp(code string) (g grant, known bool) {
 }
 
 // provenBy reports whether the code verifier belongs to the grant's code challenge (RFC 7636
-// 4.6). Without a challenge there must be no verifier either (RFC 9700 2.1.1).
+// §4.6). Without a challenge there must be no verifier either (RFC 9700 §2.1.1).
 func (g grant) provenBy(verifier string) bool {
 	if g.method == "S256" {
 		hash := sha256.Sum256([]byte(verifier))
@@ -259,7 +259,7 @@ func (s *Server) newToken() string {
 	return token
 }
 
-// me answers with the profile if the request has an access token that may read it (RFC 6750 2.1).
+// me answers with the profile if the request has an access token that may read it (RFC 6750 §2.1).
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mutex.Lock()
@@ -285,7 +285,7 @@ type pageError struct {
 	Result  any    `json:"result"` // null
 }
 
-// tokenError is an error of the token endpoint (RFC 6749 5.2). Some have a number of Zoom's.
+// tokenError is an error of the token endpoint (RFC 6749 §5.2). Some have a number of Zoom's.
 type tokenError struct {
 	Reason string `json:"reason"`
 	Error  string `json:"error"`
