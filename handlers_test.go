@@ -253,12 +253,7 @@ func TestImpatience(t *testing.T) {
 			t.Run("begun "+name+", after "+strconv.Itoa(redirects), func(t *testing.T) {
 				b := newWorld(t, tunnel).newBrowser(t)
 				question := b.get(b.get(begin).next(t).String())
-				p := b.consent(question)
-				for range redirects {
-					if p.status == http.StatusFound {
-						p = b.get(p.next(t).String())
-					}
-				}
+				b.hops(b.consent(question), redirects)
 				wantProfile(t, b.follow(b.consent(question)))
 			})
 		}

@@ -224,6 +224,14 @@ func (b *browser) follow(p page) page {
 	return p
 }
 
+// hops follows at most n redirects from a page.
+func (b *browser) hops(p page, n int) {
+	b.t.Helper()
+	for ; n > 0 && p.status == http.StatusFound; n-- {
+		p = b.get(p.next(b.t).String())
+	}
+}
+
 // consent answers p if it is Zoom's question, and returns what follows, or else p itself.
 func (b *browser) consent(p page) page {
 	b.t.Helper()

@@ -454,8 +454,12 @@ func underWay(t *testing.T, n int) (p *program, statuses <-chan int) {
 			ended <- res.StatusCode
 		}()
 	}
-	for range n {
-		<-heard
+	for i := range n {
+		select {
+		case <-heard:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%d of %d sign-ins reached Zoom", i, n)
+		}
 	}
 	return p, ended
 }

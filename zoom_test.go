@@ -17,6 +17,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -250,28 +251,22 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestHangsUp checks that the app closes a connection on which Zoom would go on for ever.
+// TestHangsUp checks that the app closes a connection that is no longer HTTP's.
 func TestHangsUp(t *testing.T) {
-	for name, does := range map[string]behaviour{
-		"101":                    keepsSaying(switchProtocols, " ", aTick),
-		"a body that never ends": keepsSaying(httpOK+"\r\n{", " ", 0),
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, local)
-			ended := make(chan bool, 9)
-			newUpstream(t, w).set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
-				does(c, r, body)
-				ended <- true
-				return false
-			})
-			b := w.newBrowser(t)
-			b.get(b.callback("c"))
-			select {
-			case <-ended:
-			case <-time.After(10 * time.Second):
-				t.Error("the connection is still open")
-			}
-		})
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would close it, too
+	w := newWorld(t, local)
+	ended := make(chan bool, 9)
+	newUpstream(t, w).set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
+		keepsSaying(switchProtocols, " ", aTick)(c, r, body)
+		ended <- true
+		return false
+	})
+	b := w.newBrowser(t)
+	b.get(b.callback("c"))
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection is still open")
 	}
 }
 
