@@ -67,13 +67,14 @@ func usage() {
 	fmt.Fprint(out, "zoom-oauth signs a visitor in with Zoom and shows their Zoom profile.\n",
 		"README.md has the steps, from an account at Zoom to the first sign-in.\n\nFlags:\n")
 	flag.PrintDefaults()
-	fmt.Fprint(out, "\nSettings, from the environment or else from .env in this folder:\n")
+	fmt.Fprint(out, "\nSettings, from the environment or else from .env in this folder",
+		" (a demo reads just\naddress, from the environment):\n")
 	for _, s := range knownSettings {
-		fmt.Fprintf(out, "  %s\n    \t%s", s.name, s.meaning)
+		note := "required"
 		if s.fallback != "" {
-			fmt.Fprintf(out, " (default %s)", s.fallback)
+			note = "default " + s.fallback
 		}
-		fmt.Fprintln(out)
+		fmt.Fprintf(out, "  %s\n    \t%s (%s)\n", s.name, s.meaning, note)
 	}
 }
 
@@ -95,8 +96,8 @@ func run(ctx context.Context, demo bool, out io.Writer) error {
 	fmt.Fprintf(out, "\n  Open          %s\n", site)
 	if !demo {
 		note := "must be registered at Zoom exactly like this"
-		if strings.HasPrefix(s.zoom.redirectURL, "http:") {
-			note = "Zoom will refuse it: it takes only https"
+		if u, err := url.Parse(s.zoom.redirectURL); err == nil && isLoopback(u.Hostname()) {
+			note = "Zoom will refuse it: it takes only https, and not on this machine"
 		}
 		fmt.Fprintf(out, "  Redirect URL  %s  (%s)\n", s.zoom.redirectURL, note)
 	}
@@ -173,7 +174,8 @@ func listenError(err error, address string, demo bool) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		advice = "That host isn't this machine. Use localhost."
 	}
-	example := "set address=localhost:8001 in .env and start the tunnel with: ngrok http 8001"
+	example := "set address=localhost:8001 in .env (or in the environment, if it is set there)" +
+		" and start the tunnel with: ngrok http 8001"
 	if demo {
 		example = "start the demo with: address=localhost:8001 make demo"
 	}
@@ -302,10 +304,10 @@ func settingsError(faults []string, file map[string]string) error {
 		}
 	}
 	if others != nil {
-		list += "\n\n.env also has " + strings.Join(others, ", ") +
-			": is one of the settings above meant?"
+		list += "\n\n.env also has " + strings.Join(others, ", ") + ". Is a setting above meant?"
 	}
-	return fmt.Errorf("zoom-oauth can't start. Correct this in .env in this folder:\n\n%s", list)
+	return fmt.Errorf("zoom-oauth can't start. Correct these settings:\n\n%s\n\n"+
+		"Those that aren't in the environment belong in .env in this folder", list)
 }
 
 // readEnvFile returns what .env sets, or nil if there is no such file. Its error doesn't wrap the
@@ -316,7 +318,8 @@ func readEnvFile() (map[string]string, error) {
 		return nil, nil
 	}
 	if failed, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, fmt.Errorf("zoom-oauth can't read .env: %w", failed.Err)
+		return nil, fmt.Errorf("zoom-oauth can't read .env: %w;"+
+			" it must be a file that you may read", failed.Err)
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
@@ -375,9 +378,10 @@ func originFault(s string) string {
 	if err != nil || !isVisibleASCII(s) {
 		return "is not a URL"
 	}
-	origin := u.Scheme + "://" + u.Host
+	origin := u.Scheme + "://" + u.Host // whose scheme is in lower case
+	local := strings.HasPrefix(s, "http://") && isLoopback(u.Hostname())
 	switch {
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+	case !strings.HasPrefix(s, "https://") && !local:
 		return "doesn't begin with https://"
 	case u.Hostname() == "" || strings.HasSuffix(u.Host, ":"):
 		return "has no host, or a colon without a port"

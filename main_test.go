@@ -126,7 +126,8 @@ func TestExample(t *testing.T) {
 const (
 	noFile = "zoom-oauth can't start: there is no .env in this folder, and the environment" +
 		" doesn't have what is needed:\n\n"
-	correct = "zoom-oauth can't start. Correct this in .env in this folder:\n\n"
+	correct = "zoom-oauth can't start. Correct these settings:\n\n"
+	where   = "\nThose that aren't in the environment belong in .env in this folder\n"
 
 	noID = "  clientID      is missing or blank." +
 		" It must be your app's Client ID (marketplace.zoom.us, App Credentials).\n"
@@ -143,15 +144,15 @@ func TestFirstMistakes(t *testing.T) {
 	const url = "redirectURL=" + tunnel + "\n"
 	for name, c := range map[string]struct{ env, want string }{
 		"no .env":                 {"", noFile + noID + noSecret + noURL + howToBegin},
-		"the example as it comes": {read(t, ".env.example"), correct + noID + noSecret + noURL},
+		"the example as it comes": {read(t, ".env.example"), correct + noID + noSecret + noURL + where},
 		"names of other programs": {
 			"CLIENT_ID=SECRET\nclientsecret=SECRET\n" + url,
 			correct + noID + noSecret +
-				"\n.env also has CLIENT_ID, clientsecret: is one of the settings above meant?\n",
+				"\n.env also has CLIENT_ID, clientsecret. Is a setting above meant?\n" + where,
 		},
 		"a secret for a name": {
 			"clientID=id\n" + url + "SECRET" + strings.Repeat("x", 26) + "==",
-			correct + noSecret,
+			correct + noSecret + where,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -185,7 +186,7 @@ func TestBadSettings(t *testing.T) {
 		"http":                     {"redirectURL", "http://abc.example", noHTTPS},
 		"http, almost localhost":   {"redirectURL", "http://localhost.example", noHTTPS},
 		"another scheme":           {"redirectURL", "ftp://localhost", noHTTPS},
-		"HTTPS":                    {"redirectURL", "HTTPS://abc.example", tooMuch},
+		"HTTPS":                    {"redirectURL", "HTTPS://abc.example", noHTTPS},
 		"no host":                  {"redirectURL", "https://:8000", noHost},
 		"a colon without a port":   {"redirectURL", "https://abc.example:", noHost},
 		"a path":                   {"redirectURL", "https://abc.example/SECRET", tooMuch},
@@ -208,11 +209,12 @@ func TestBadSettings(t *testing.T) {
 	}
 }
 
-// TestBlankInTheEnvironment checks that the program says why .env doesn't count.
-func TestBlankInTheEnvironment(t *testing.T) {
-	const why = "is missing or blank (in the environment, which wins over .env). It must be"
-	p := newProgram(t, goodEnv, []string{"clientID="})
-	p.wantRefusal(t, "  clientID      "+why)
+// TestBadEnvironment checks that the program says why .env doesn't count.
+func TestBadEnvironment(t *testing.T) {
+	const why = " (in the environment, which wins over .env). It must be"
+	p := newProgram(t, goodEnv, []string{"clientID=", "clientSecret=a SECRET"})
+	p.wantRefusal(t, "  clientID      is missing or blank"+why,
+		"  clientSecret  has a space or a line break in it"+why)
 }
 
 // TestAllFaultsAtOnce checks that one run tells all that is wrong.
@@ -239,6 +241,8 @@ func TestBadEnvFile(t *testing.T) {
 		"a name with a bad letter":         {"client-secret=SECRET\n", bad(1)},
 		"JSON":                             {`{"clientSecret":"SECRET"}`, bad(1)},
 		"PowerShell":                       {"$env:clientSecret = SECRET", bad(1)},
+		"a line after a value of two":      {"clientID=\"i\nd\"\nSECRET\nredirectURL=x\n", bad(3)},
+		"what Windows calls ANSI":          {"clientSecret=SECRET\xfc", notUTF8},
 		"what Windows calls Unicode":       {"\xff\xfe" + utf16, notUTF8},
 		"the same without a mark":          {utf16, notUTF8},
 	} {
@@ -269,8 +273,9 @@ func TestBadAddress(t *testing.T) {
 		otherPort = "Stop the program that uses it, perhaps an earlier run of this one, or use another port."
 		notHere   = "That host isn't this machine. Use localhost."
 		form      = "An address is a host:port of this machine that no other program uses."
-		example   = "set address=localhost:8001 in .env and start the tunnel with: ngrok http 8001"
-		demos     = "start the demo with: address=localhost:8001 make demo"
+		example   = "set address=localhost:8001 in .env (or in the environment, if it is set there)" +
+			" and start the tunnel with: ngrok http 8001"
+		demos = "start the demo with: address=localhost:8001 make demo"
 	)
 	for name, c := range map[string]struct{ address, reason, advice string }{
 		"in use":          {taken.Addr().String(), "address already in use", otherPort},
@@ -302,8 +307,9 @@ func TestPrivilegedPort(t *testing.T) {
 // TestStartMessage checks what the program says when it starts.
 func TestStartMessage(t *testing.T) {
 	for redirectURL, note := range map[string]string{
-		tunnel: "must be registered at Zoom exactly like this",
-		local:  "Zoom will refuse it: it takes only https",
+		tunnel:                   "must be registered at Zoom exactly like this",
+		"https://localhost:8000": "Zoom will refuse it: it takes only https, and not on this machine",
+		local:                    "Zoom will refuse it: it takes only https, and not on this machine",
 	} {
 		p := newProgram(t, strings.Replace(goodEnv, tunnel, redirectURL, 1), nil)
 		site := p.begin(t)

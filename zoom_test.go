@@ -42,19 +42,23 @@ const (
 func TestRequestsToZoom(t *testing.T) {
 	const code = "the code/+&="
 	w := newWorld(t, local)
-	u := newUpstream(t, w)
+	oauth, api := newUpstream(t, w), newUpstream(t, w)
+	w.app.zoom.zoomURL = oauth.url
 	b := w.newBrowser(t)
 	callback := b.callback(code)
 	verifier := b.cookies(local)[0].Value
-	u.set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
+	oauth.set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
 		wantTokenRequest(t, r, body, code, verifier)
 		return answers(200, goodToken)(c, r, body)
 	})
-	u.set(userPath, func(c net.Conn, r *http.Request, body string) bool {
+	api.set(userPath, func(c net.Conn, r *http.Request, body string) bool {
 		wantUserRequest(t, r, body)
 		return answers(200, goodProfile)(c, r, body)
 	})
 	wantProfile(t, b.get(callback))
+	if n, m := oauth.connections.Load(), api.connections.Load(); n != 1 || m != 1 {
+		t.Errorf("Zoom's OAuth server got %d connections and its API %d, want one each", n, m)
+	}
 }
 
 // wantTokenRequest fails the test unless r exchanges the code (RFC 6749 4.1.3, RFC 7636 4.5).
@@ -826,5 +830,38 @@ func wantNoSecrets(t *testing.T, path string, does behaviour) {
 		if strings.Contains(w.log.String()+served, secret) {
 			t.Errorf("the %s is in the log or on a page: %s\n%s", what, w.log, served)
 		}
+	}
+}
+
+// TestNextEndpoint calls another path of Zoom's API, into the type that the README has for it.
+func TestNextEndpoint(t *testing.T) {
+	type meetings struct {
+		response // which has the error that Zoom may send instead
+		Meetings []struct {
+			Topic     string `json:"topic"`
+			StartTime string `json:"start_time"`
+		} `json:"meetings"`
+	}
+	_, code, _ := strings.Cut(read(t, "zoom_test.go"), "func TestNextEndpoint(t *testing.T) {\n\t")
+	code, _, _ = strings.Cut(code, "\n\t}\n")
+	wantWords(t, read(t, "README.md"), strings.ReplaceAll(code, "\n\t", "\n")+"\n}\n")
+
+	const path = "/v2/users/me/meetings"
+	w := newWorld(t, local)
+	u := newUpstream(t, w)
+	u.set(path, answers(200, `{"meetings":[{"topic":"Stand-up","start_time":"2026-12-01T09:00:00Z"}]}`))
+	var list meetings
+	if err := w.app.zoom.get(t.Context(), token{AccessToken: "T"}, path, &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Meetings) != 1 || list.Meetings[0].Topic != "Stand-up" {
+		t.Errorf("got %+v, want the meeting", list)
+	}
+
+	u.set(path, answers(400, `{"code":4711,"message":"does not contain scopes:[meeting:read:list_meetings]."}`))
+	err := w.app.zoom.get(t.Context(), token{AccessToken: "T"}, path, &list)
+	failure, _ := errors.AsType[*zoomError](err)
+	if failure == nil || failure.problem != missingScope || failure.Scopes != "meeting:read:list_meetings" {
+		t.Errorf("got %v, want a missing scope", err)
 	}
 }

@@ -121,6 +121,9 @@ func newProvider(t *testing.T, redirectURI string, meddle func(form string) []st
 	mux.Handle("GET /oauth/authorize/callback", p.Provider)
 	mux.HandleFunc("POST /oauth/token", p.token)
 	mux.HandleFunc("GET /v2/users/me", p.me)
+	mux.HandleFunc("GET /v2/", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "{}") // should the app call more of Zoom's API
+	})
 	return p
 }
 
