@@ -371,8 +371,8 @@ func credentialFault(s string) string {
 	return ""
 }
 
-// originFault returns why s isn't an origin (RFC 6454 §4) with https, or "". A slash may follow. On
-// this machine http will do, too: for tests, and for OAuth servers other than Zoom.
+// originFault returns why s isn't an origin (RFC 6454 §4) with https, or "". A slash may follow.
+// On this machine http will do, too: for tests, and for OAuth servers other than Zoom.
 func originFault(s string) string {
 	u, err := url.Parse(s)
 	if err != nil || !isVisibleASCII(s) {
