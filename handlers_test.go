@@ -591,7 +591,7 @@ func TestVisitorLeaves(t *testing.T) {
 				if n := u.connections.Load(); n != 0 {
 					t.Errorf("made %d connections to Zoom, want none", n)
 				}
-			} else if err := <-hungUp; err != nil {
+			} else if err := receive(t, hungUp); err != nil {
 				t.Errorf("the app goes on with the call: %v", err)
 			}
 		})

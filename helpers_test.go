@@ -462,14 +462,14 @@ type program struct {
 }
 
 // newProgram returns a program that doesn't run yet. It has this text in .env, unless that is "",
-// and of all settings only these in its environment. It ends with the test, or after a minute.
+// and of all settings only these in its environment. It ends with the test, or after 30 seconds.
 func newProgram(t *testing.T, env string, environment []string, args ...string) *program {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	p := &program{Cmd: exec.CommandContext(ctx, self, args...)}
 	p.Dir = t.TempDir()
@@ -523,6 +523,18 @@ func inPlace(t *testing.T, env string) {
 		os.Unsetenv(s.name)
 	}
 	writeEnv(t, ".", env)
+}
+
+// receive returns what comes on a channel, and fails the test if nothing comes.
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	var value T
+	select {
+	case value = <-c:
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came")
+	}
+	return value
 }
 
 // dial opens a connection and writes on it.

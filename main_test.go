@@ -389,8 +389,8 @@ func TestDemo(t *testing.T) {
 // TestCommandLine checks flags and arguments.
 func TestCommandLine(t *testing.T) {
 	const help = `(?s)^zoom-oauth signs a visitor in .*README.*-demo.*-version.*` +
-		`clientID.*clientSecret.*redirectURL.*address.*\(default localhost:8000\).*` +
-		`zoomURL.*\(default https://zoom\.us\)`
+		`clientID.*\(required\).*clientSecret.*\(required\).*redirectURL.*\(required\).*` +
+		`address.*\(default localhost:8000\).*zoomURL.*\(default https://zoom\.us\).*zoomAPIURL`
 	for name, c := range map[string]struct {
 		argument string
 		status   int
@@ -460,12 +460,8 @@ func underWay(t *testing.T, n int) (p *program, statuses <-chan int) {
 			ended <- res.StatusCode
 		}()
 	}
-	for i := range n {
-		select {
-		case <-heard:
-		case <-time.After(20 * time.Second):
-			t.Fatalf("%d of %d sign-ins reached Zoom", i, n)
-		}
+	for range n {
+		receive(t, heard)
 	}
 	return p, ended
 }
@@ -477,7 +473,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	p, statuses := underWay(t, n)
 	p.Process.Signal(syscall.SIGTERM)
 	for range n {
-		if status := <-statuses; status != http.StatusOK {
+		if status := receive(t, statuses); status != http.StatusOK {
 			t.Errorf("a sign-in under way: got %d, want 200", status)
 		}
 	}
@@ -530,24 +526,30 @@ func TestProxy(t *testing.T) {
 func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
-	u.set(tokenPath, func(c net.Conn, r *http.Request, body string) bool {
-		answers(200, goodToken)(c, r, body)
-		io.WriteString(c, body+r.Header.Get("Authorization")+goodToken)
-		return true
+	shown, hungUp := make(chan bool), make(chan error, 9)
+	u.set(userPath, func(c net.Conn, r *http.Request, body string) bool {
+		answers(200, goodProfile)(c, r, body)
+		<-shown // and the connection is idle
+		io.WriteString(c, r.Header.Get("Authorization")+goodToken)
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, err := io.Copy(io.Discard, c)
+		hungUp <- err
+		return false
 	})
 	p := newProgram(t, "", environment(u))
 	site := p.begin(t)
 	b := w.newBrowser(t)
-	for range 2 { // the second meets the connection with the rest
-		b.get(site + "/?code=CODE&state=" + b.get(site).state(t))
-		u.set(tokenPath, nil)
+	wantProfile(t, b.get(site+"/?code=c&state="+b.get(site).state(t)))
+	close(shown)
+	if err := receive(t, hungUp); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection is still open, so the test shows nothing")
 	}
 	p.Process.Signal(os.Interrupt)
 	p.Wait()
 	if p.stderr.String() != "" {
 		t.Errorf("on standard error: %s", &p.stderr)
 	}
-	wantNone(t, p.stdout.String(), "CODE", "ACCESS", "REFRESH", "Basic", "verifier")
+	wantNone(t, p.stdout.String(), "ACCESS", "REFRESH")
 }
 
 // TestRawRequests sends what no browser sends, beside 400 connections that say almost nothing.

@@ -267,11 +267,7 @@ func TestHangsUp(t *testing.T) {
 	})
 	b := w.newBrowser(t)
 	b.get(b.callback("c"))
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		t.Error("the connection is still open")
-	}
+	receive(t, ended)
 }
 
 // TestRedirectsAreNotFollowed has a Zoom that sends the app, with its credentials, elsewhere.
@@ -685,7 +681,7 @@ func TestSpeaksHTTP1(t *testing.T) {
 	b := w.newBrowser(t)
 	wantProfile(t, b.get(b.callback("c")))
 	for range 2 {
-		if got := <-protocols; got != "HTTP/1.1" {
+		if got := receive(t, protocols); got != "HTTP/1.1" {
 			t.Errorf("spoke %s, want HTTP/1.1", got)
 		}
 	}
