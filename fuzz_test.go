@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -26,7 +25,7 @@ func (z *zoomInMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	status, body := z.status, z.body
 	if status == 0 {
-		status, body = http.StatusOK, goodAnswers[r.URL.Path]
+		status, body = http.StatusOK, goodAnswer(r.URL.Path)
 	}
 	res := &http.Response{StatusCode: status, Request: r}
 	res.Body = io.NopCloser(strings.NewReader(body))
@@ -41,7 +40,6 @@ func FuzzRoot(f *testing.F) {
 		{"code=c&state=" + someFirst, cookie},
 		{"code=c&state=" + someSecond, second},
 		{"code=c&state=" + someSecond, ""},
-		{"code=c", strings.Repeat(second+"; ", 3)},
 		{"error=%3Cb%3E&error_description=%22%3E%3Ci%3E%27&state=" + someFirst, cookie},
 		{"code=a&code=b", plain + "=x; " + plain + someFirst},
 		{"state=%0d%0aSet-Cookie:%20a=b&code=%00%ff", "a=\"b\"; =; ;;"},
@@ -51,9 +49,9 @@ func FuzzRoot(f *testing.F) {
 	}
 
 	zoom := &zoomInMemory{}
-	z := newZoom(zoomConfig{clientID: "id", clientSecret: "secret", redirectURL: local})
-	z.client.Transport = zoom
-	app := newApp(z, templates.Parse(false), log.New(io.Discard, "", 0))
+	z := &zoomClient{clientID: "id", clientSecret: "secret", redirectURL: local, transport: zoom}
+	app := newApp(z, templates.Parse(false))
+	logTo(f)
 	usual := ""
 	for _, query := range []string{
 		"code=c&state=" + someFirst,

@@ -2,78 +2,80 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"html/template"
 	"io"
 	"log"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"zoom-oauth/templates"
 )
 
 const (
-	signInLifetime = 10 * time.Minute // from the redirect to Zoom until it sends the browser back
-	maxSignIns     = 10               // under way in one browser
-	maxSecondTries = 3                // under way when a callback without our state begins another
-
-	// What a state begins with.
-	firstTry  = ""
-	secondTry = "again-"
+	signInTimeout  = 9 * time.Second  // for all of a sign-in's calls to Zoom together
+	cookieLifetime = 10 * time.Minute // from the redirect to Zoom until the user comes back
+	maxCookies     = 10               // more could make a Cookie header too long for a proxy
+	secondTry      = "again-"         // prefix of the state of a second try
 )
 
-// app is the web server's handler. It stores nothing: what a sign-in needs between the redirect
-// to Zoom and the callback is in a cookie in the browser.
+// app is the web server's handler. It stores nothing: the code verifier, which a sign-in needs when
+// Zoom sends the browser back, is in a cookie. The cookie is named after the sign-in's state.
 type app struct {
-	zoom    *zoom
-	pages   *template.Template
-	headers http.Header // of every answer
-	log     *log.Logger
-	cookie  http.Cookie // of every sign-in, but for its value; the state is added to its name
+	zoom         *zoomClient
+	pages        *template.Template
+	mux          *http.ServeMux
+	headers      map[string]string // of every response
+	cookiePrefix string            // of the cookies' names, which end in the state
 }
 
 // newApp returns a handler that signs visitors in with z and shows pages.
-func newApp(z *zoom, pages *template.Template, logger *log.Logger) *app {
+func newApp(z *zoomClient, pages *template.Template) *app {
 	a := &app{
-		zoom:  z,
-		pages: pages,
-		// Zoom requires the first four of pages that are shown inside its desktop app.
+		zoom:         z,
+		pages:        pages,
+		mux:          http.NewServeMux(),
+		cookiePrefix: "zoom-oauth-",
+		// Zoom requires the first four of pages that are shown in its desktop app.
 		// https://developers.zoom.us/docs/build-flow/security/owasp/
-		headers: http.Header{
-			"Strict-Transport-Security":  {"max-age=31536000"},
-			"X-Content-Type-Options":     {"nosniff"},
-			"Content-Security-Policy":    {templates.SecurityPolicy("'none'")},
-			"Referrer-Policy":            {"no-referrer"},
-			"Cross-Origin-Opener-Policy": {"same-origin"},
-			"Cache-Control":              {"no-store"},
-		},
-		log: logger,
-		cookie: http.Cookie{
-			Name: "zoom-oauth-", Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		headers: map[string]string{
+			"Strict-Transport-Security":  "max-age=31536000",
+			"X-Content-Type-Options":     "nosniff",
+			"Content-Security-Policy":    templates.SecurityPolicy(),
+			"Referrer-Policy":            "no-referrer",
+			"Cross-Origin-Opener-Policy": "same-origin",
+			"Cache-Control":              "no-store",
 		},
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
-		a.cookie.Name = "__Host-zoom-oauth-" // no other host can set it (RFC 6265bis §4.1.3.2)
-		a.cookie.Secure = true
+		// Browsers accept a cookie with this prefix from this host alone, and over https alone.
+		a.cookiePrefix = "__Host-zoom-oauth-"
 	}
+	a.mux.HandleFunc("GET /{$}", a.root)
+	a.mux.HandleFunc("GET /healthz", a.healthz)
+	a.mux.HandleFunc("/", a.notFound)
 	return a
 }
 
-// ServeHTTP answers a request and logs it in one line, without the query, which may have a code.
+// ServeHTTP handles a request, and logs it in one line without the query, which may have a code.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	maps.Copy(w.Header(), a.headers)
+	for name, value := range a.headers {
+		w.Header().Set(name, value)
+	}
 	recorder := &statusRecorder{w, http.StatusOK}
-	a.route(recorder, r)
+	a.mux.ServeHTTP(recorder, r)
 	took := time.Since(begin).Round(time.Microsecond)
-	a.log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), recorder.status, took)
+	log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), recorder.status, took)
 }
 
-// statusRecorder is a ResponseWriter that remembers the status.
+// statusRecorder is a ResponseWriter that remembers the status for the log.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
@@ -85,211 +87,161 @@ func (s *statusRecorder) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// route passes GET / on to root and answers everything else itself. It refuses HEAD, which an
-// http.ServeMux would pass on as if it were a GET, and which must not use a code up.
-func (a *app) route(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.URL.Path != "/" && r.URL.Path != "/healthz":
-		a.show(w, http.StatusNotFound, "notfound", nil)
-	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", http.MethodGet)
-		a.show(w, http.StatusMethodNotAllowed, "method", nil)
-	case r.URL.Path == "/healthz":
-		io.WriteString(w, "ok")
-	default:
-		a.root(w, r)
-	}
-}
-
-// root starts a sign-in, or goes on with one when Zoom sends the browser back (RFC 6749 §4.1.2).
+// root starts a sign-in, or continues one when Zoom sends the browser back (RFC 6749 §4.1.2).
 //
-// A code is exchanged only in the browser that asked for it, which has the cookie of its state
-// (RFC 6749 §10.12). With any other code the sign-in may have begun under another host name or in
-// Zoom's Marketplace, or be over (a reload), or be somebody else's. It then starts anew, as a
-// second try, of which a user who has just allowed the app notices nothing.
+//	in the query       the state's cookie   what root does
+//	no code, no error                       sends the browser to Zoom
+//	an error                                shows a page: you are not signed in
+//	a code             is there             exchanges the code, and shows the profile
+//	a code             is missing, again    shows a page: start again
+//	a code             is missing           sends the browser to Zoom for a second try
 //
-// If cookies are blocked, a second try comes back without its cookie, and ends on a page. If the
-// state is lost on the way, it comes back like any code without a state, and only the number of
-// second tries under way tells that this leads nowhere.
+// The second try is for a sign-in that begins on localhost and ends on the tunnel, where
+// localhost's cookie isn't sent. The user has just allowed the app, so Zoom sends the browser
+// straight back, and this time the cookie is there. A sign-in from Zoom's Marketplace, which has no
+// state, takes the same path. Without the cookie no code is exchanged, since it may be somebody
+// else's (RFC 6749 §10.12).
 func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	code, state, errorCode := query.Get("code"), query.Get("state"), query.Get("error")
-	pending := a.pendingSignIns(r)
-	verifier := pending.verifierOf(state)
+	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
+	verifier := a.verifierOf(state, r)
 	switch {
-	case code == "" && errorCode == "": // a visitor
-		a.start(w, r, firstTry)
-	case errorCode != "" && verifier != "": // Zoom says no; its words are in the query
-		a.removeCookie(w, state)
-		a.show(w, http.StatusForbidden, "declined", query)
-	case errorCode != "": // the same, but anyone may have written the query
+	case code == "" && refusal == "":
+		a.start(w, r, "")
+	case code == "":
+		// Anybody may have written this query, so the page doesn't repeat it.
+		log.Printf("zoom: refused: %.50q %.200q", refusal, query.Get("error_description"))
 		a.show(w, http.StatusForbidden, "declined", nil)
-	case verifier != "": // Zoom says yes
-		a.removeCookie(w, state)
+	case verifier != "":
+		a.setCookie(w, a.cookiePrefix+state, "", -1) // it works once
 		a.finish(w, r, code, verifier)
-	case strings.HasPrefix(state, secondTry): // the cookie is missing, again
+	case strings.HasPrefix(state, secondTry):
 		a.show(w, http.StatusBadRequest, "lost", nil)
-	case !isState(state) && pending.secondTries() >= maxSecondTries: // the state is missing, again
-		a.show(w, http.StatusBadRequest, "lost", nil)
-	default: // the cookie or the state is missing
+	default:
 		a.start(w, r, secondTry)
 	}
 }
 
-// start redirects the browser to Zoom with a new state, which begins with prefix, and leaves it a
-// new code verifier in a cookie. If the browser has too many sign-ins under way, the oldest end.
-func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
-	pending := a.pendingSignIns(r)
-	for len(pending) >= maxSignIns {
-		a.removeCookie(w, pending[0].state)
-		pending = pending[1:]
+// verifierOf returns the code verifier in the cookie of a state, or "" if there is none.
+func (a *app) verifierOf(state string, r *http.Request) string {
+	cookie, err := r.Cookie(a.cookiePrefix + state)
+	if err != nil || state == "" {
+		return ""
 	}
+	return cookie.Value
+}
+
+// start sends the browser to Zoom with a new state, which begins with prefix, and sets a cookie
+// with a new code verifier.
+func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 	state := prefix + rand.Text()
-	verifier := rand.Text() + rand.Text() // one has fewer than 43 characters (RFC 7636 §4.1)
-	a.setCookie(w, state, verifier, int(signInLifetime.Seconds()))
-	// http.Redirect would write a page as well, which no browser shows.
-	w.Header().Set("Location", a.zoom.authorizeURL(state, verifier))
-	w.WriteHeader(http.StatusFound)
+	verifier := rand.Text() + rand.Text() // 52 characters; the minimum is 43 (RFC 7636 §4.1)
+	a.makeRoom(w, r)
+	a.setCookie(w, a.cookiePrefix+state, verifier, int(cookieLifetime.Seconds()))
+	http.Redirect(w, r, a.zoom.authorizeURL(state, verifier), http.StatusFound)
 }
 
-// profile is what the page "profile" shows.
-type profile struct {
-	User  user
-	Scope string // that the user granted
-}
-
-// finish exchanges the code, asks Zoom who the user is, and shows the profile.
+// finish exchanges the code for tokens, asks Zoom who the user is, and shows the profile.
 func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier string) {
-	token, err := a.zoom.exchange(r.Context(), code, verifier)
+	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
+	defer cancel()
+	t, err := a.zoom.exchange(ctx, code, verifier)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	var me user
-	if err := a.zoom.get(r.Context(), token, userPath, &me); err != nil {
+	response, err := a.zoom.get(ctx, t.AccessToken, "/v2/users/me", &me)
+	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	a.show(w, http.StatusOK, "profile", profile{me, token.Scope})
+	var indented bytes.Buffer
+	json.Indent(&indented, response, "", "  ")
+	a.show(w, http.StatusOK, "profile", profile{me, indented.String(), t.Scope})
 }
 
-// problemStatus maps each problem to a status: 5xx if the settings or Zoom are at fault, else 4xx.
-// The page for a problem is the template of its name.
-var problemStatus = map[problem]int{
-	badCode:        http.StatusBadRequest,
-	revokedToken:   http.StatusBadRequest,
-	unapprovedApp:  http.StatusForbidden,
-	badCredentials: http.StatusInternalServerError,
-	badRedirect:    http.StatusInternalServerError,
-	missingScope:   http.StatusInternalServerError,
-	disabledApp:    http.StatusInternalServerError,
-	noConnection:   http.StatusBadGateway,
-	badAnswer:      http.StatusBadGateway,
-	rateLimit:      http.StatusServiceUnavailable,
-	timeout:        http.StatusGatewayTimeout,
+// profile is what the page "profile" shows.
+type profile struct {
+	User     user
+	Response string // the JSON that User was decoded from
+	Scope    string // what the user has allowed
 }
 
-// statusVisitorLeft is nginx's status for a request whose client has gone. Only the log shows it.
-const statusVisitorLeft = 499
-
-// fail answers a sign-in whose call to Zoom failed. It logs why, unless the visitor has left, and
-// shows the page that says what to do about it. If it is the code that Zoom no longer accepts, it
-// starts a second try first: a request that the visitor gave up may have used the code.
+// fail responds when a call to Zoom has failed: with a second try if that may help, and otherwise
+// with the page that explains the error. It logs the error.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // the visitor left, which also ended the call
-		w.WriteHeader(statusVisitorLeft)
+	if r.Context().Err() != nil { // the visitor has left, and so ended the call
+		w.WriteHeader(499) // only for the log; nginx's number for this
 		return
 	}
-	a.log.Println(err)
-	failure, ok := errors.AsType[*zoomError](err)
-	if !ok { // the request could not even be made
-		failure = &zoomError{problem: badAnswer}
-	}
+	log.Println(err)
+	failure := &zoomError{page: "response"} // if err is of another type
+	errors.As(err, &failure)
+	// If a page is reloaded during the exchange, the code is used up, but the browser still has the
+	// cookie, since it never got the response that removes it.
 	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTry)
-	if failure.problem == badCode && !isSecondTry {
+	if failure.page == "code" && !isSecondTry {
 		a.start(w, r, secondTry)
 		return
 	}
 	if failure.RetryAfter != "" {
 		w.Header().Set("Retry-After", failure.RetryAfter)
 	}
-	a.show(w, problemStatus[failure.problem], string(failure.problem), failure)
+	status := cmp.Or(failureStatus[failure.page], http.StatusBadGateway)
+	a.show(w, status, failure.page, failure)
 }
 
-// buffers holds those of earlier pages, for reuse.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// failureStatus has the status of the pages for errors that aren't the server's or its settings'.
+var failureStatus = map[string]int{
+	"code":      http.StatusBadRequest,
+	"admin":     http.StatusForbidden,
+	"ratelimit": http.StatusServiceUnavailable,
+}
 
-// show answers with a page, rendered as a whole first. It panics if that fails, which would be a
-// fault in templates/.
+// notFound handles all requests for which there is no other handler.
+func (a *app) notFound(w http.ResponseWriter, r *http.Request) {
+	a.show(w, http.StatusNotFound, "notfound", nil)
+}
+
+// healthz tells load balancers that the program is running.
+func (a *app) healthz(w http.ResponseWriter, r *http.Request) {
+	io.WriteString(w, "ok")
+}
+
+// show responds with a page, a template of this name in templates/. If the page can't be rendered,
+// it responds with a 500, and logs why.
 func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
-	body := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(body)
-	body.Reset()
-	if err := a.pages.ExecuteTemplate(body, page, data); err != nil {
-		panic(err)
+	var body bytes.Buffer
+	if err := a.pages.ExecuteTemplate(&body, page, data); err != nil {
+		log.Println(err)
+		http.Error(w, "This page has a fault, which the log explains.", 500)
+		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(body.Bytes())
+	body.WriteTo(w)
 }
 
-// signIn is a sign-in under way. Its cookie is named after the state and has the verifier as its
-// value.
-type signIn struct{ state, verifier string }
+// setCookie sets a cookie for maxAge seconds, or removes it if maxAge is negative.
+func (a *app) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/",
+		MaxAge:   maxAge,
+		Secure:   strings.HasPrefix(name, "__Host-"), // which requires it
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
+}
 
-// signIns are those under way in one browser, the oldest first.
-type signIns []signIn
-
-// pendingSignIns returns the sign-ins under way in the browser that sent r, which sends its oldest
-// cookies first (RFC 6265 §5.4).
-func (a *app) pendingSignIns(r *http.Request) signIns {
-	var pending signIns
-	for _, c := range r.Cookies() {
-		state, ours := strings.CutPrefix(c.Name, a.cookie.Name)
-		if ours && isState(state) && c.Value != "" {
-			pending = append(pending, signIn{state, c.Value})
-		}
+// makeRoom removes the oldest cookies of sign-ins, so that there is room for one more.
+func (a *app) makeRoom(w http.ResponseWriter, r *http.Request) {
+	isOther := func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, a.cookiePrefix) }
+	cookies := slices.DeleteFunc(r.Cookies(), isOther) // the oldest first (RFC 6265 §5.4)
+	for len(cookies) >= maxCookies {
+		a.setCookie(w, cookies[0].Name, "", -1)
+		cookies = cookies[1:]
 	}
-	return pending
-}
-
-// verifierOf returns the code verifier of the sign-in with this state, or "" if there is none.
-func (pending signIns) verifierOf(state string) string {
-	for _, s := range pending {
-		if s.state == state {
-			return s.verifier
-		}
-	}
-	return ""
-}
-
-// secondTries returns the number of second tries.
-func (pending signIns) secondTries() int {
-	n := 0
-	for _, s := range pending {
-		if strings.HasPrefix(s.state, secondTry) {
-			n++
-		}
-	}
-	return n
-}
-
-// isState reports whether s looks like a state that start made.
-func isState(s string) bool {
-	random := strings.TrimPrefix(s, secondTry)
-	return len(random) >= 26 && consistsOf(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") // rand.Text
-}
-
-// setCookie sets the cookie of the sign-in with this state, for maxAge seconds.
-func (a *app) setCookie(w http.ResponseWriter, state, verifier string, maxAge int) {
-	cookie := a.cookie
-	cookie.Name += state
-	cookie.Value = verifier
-	cookie.MaxAge = maxAge
-	http.SetCookie(w, &cookie)
-}
-
-// removeCookie removes the cookie of the sign-in with this state.
-func (a *app) removeCookie(w http.ResponseWriter, state string) {
-	a.setCookie(w, state, "", -1)
 }

@@ -2,21 +2,22 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
+	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"zoom-oauth/templates"
 )
 
 // TestMain lets the test binary be the program itself, for the tests that need a process.
@@ -28,17 +29,26 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// goodSettings are goodEnv's.
-var goodSettings = settings{"localhost:0", zoomConfig{
+// goodEnv is a .env in which nothing is wrong.
+const goodEnv = "clientID=id\nclientSecret=SECRET\nredirectURL=" + tunnel + "\naddress=127.0.0.1:0\n"
+
+// goodClient is goodEnv's.
+var goodClient = zoomClient{
 	clientID: "id", clientSecret: "SECRET", redirectURL: tunnel,
-	browserURL: "https://zoom.us", zoomURL: "https://zoom.us", apiURL: "https://api.zoom.us",
-}}
+	oauthURL: "https://zoom.us", apiURL: "https://api.zoom.us",
+}
 
 // wantSettings fails the test unless the program, in place, has these settings.
-func wantSettings(t *testing.T, demo bool, want settings) {
+func wantSettings(t *testing.T, address string, want zoomClient) {
 	t.Helper()
-	if got, err := readSettings(demo); err != nil || got != want {
-		t.Errorf("got %+v (%v), want %+v", got, err, want)
+	gotAddress, z, err := readSettings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := *z
+	got.transport = nil
+	if gotAddress != address || got != want {
+		t.Errorf("got %s, %+v; want %s, %+v", gotAddress, got, address, want)
 	}
 }
 
@@ -63,18 +73,19 @@ func TestEnvFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inPlace(t, env)
-			wantSettings(t, false, goodSettings)
+			wantSettings(t, "127.0.0.1:0", goodClient)
 		})
 	}
 }
 
-// TestEnvironmentWins has a setting in the environment and in .env.
+// TestEnvironmentWins has settings in the environment and in .env. An empty one hides nothing.
 func TestEnvironmentWins(t *testing.T) {
 	inPlace(t, goodEnv)
-	t.Setenv("clientID", "other")
-	want := goodSettings
-	want.zoom.clientID = "other"
-	wantSettings(t, false, want)
+	t.Setenv("clientID", " other ")
+	t.Setenv("clientSecret", " ")
+	want := goodClient
+	want.clientID = "other"
+	wantSettings(t, "127.0.0.1:0", want)
 }
 
 // TestNoEnvFile has all settings in the environment.
@@ -84,30 +95,25 @@ func TestNoEnvFile(t *testing.T) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		t.Setenv(name, value)
 	}
-	wantSettings(t, false, goodSettings)
+	wantSettings(t, "127.0.0.1:0", goodClient)
 }
 
-// TestSettingsOfTheDemo checks that a demo has just an address, and not from .env.
-func TestSettingsOfTheDemo(t *testing.T) {
-	inPlace(t, goodEnv)
-	wantSettings(t, true, settings{address: "localhost:8000"})
-	t.Setenv("address", " localhost:8001 ")
-	wantSettings(t, true, settings{address: "localhost:8001"})
-}
-
-// TestRedirectURLs checks what is sent to Zoom as it stands.
+// TestRedirectURLs checks what is sent to Zoom as it stands. Without a secret, only those by http
+// will do.
 func TestRedirectURLs(t *testing.T) {
 	for _, redirectURL := range []string{
-		tunnel + "/",
-		"https://ABC.example:8443",
-		"http://localhost:8000",
-		"http://127.0.0.1:8000",
-		"http://[::1]:8000",
+		tunnel + "/", "https://ABC.example:8443", "https://[2001:db8::1]:8443", "https://localhost:8000",
+		"http://localhost:8000", "http://127.0.0.1:8000/", "http://[::1]:8000", "http://127.0.0.1",
 	} {
 		inPlace(t, strings.Replace(goodEnv, tunnel, redirectURL, 1))
-		want := goodSettings
-		want.zoom.redirectURL = redirectURL
-		wantSettings(t, false, want)
+		want := goodClient
+		want.redirectURL = redirectURL
+		wantSettings(t, "127.0.0.1:0", want)
+
+		writeEnv(t, ".", "clientID=id\nredirectURL="+redirectURL)
+		if _, _, err := readSettings(); (err == nil) != strings.HasPrefix(redirectURL, "http:") {
+			t.Errorf("%s without a secret: got the error %v", redirectURL, err)
+		}
 	}
 }
 
@@ -117,256 +123,235 @@ func TestExample(t *testing.T) {
 		"redirectURL=", "redirectURL="+tunnel, "#address=", "address=", "#zoom", "zoom")
 	env := fillIn.Replace(read(t, ".env.example"))
 	inPlace(t, env)
-	want := goodSettings
-	want.address = defaultAddress
-	wantSettings(t, false, want)
+	wantSettings(t, defaultAddress, goodClient)
 }
 
-// What the program says of settings.
+// What the program says a setting must be.
 const (
-	noFile = "zoom-oauth can't start: there is no .env in this folder, and the environment" +
-		" doesn't have what is needed:\n\n"
-	correct = "zoom-oauth can't start. Correct these settings:\n\n"
-	where   = "\nThose that aren't in the environment belong in .env in this folder\n"
-
-	noID = "  clientID      is missing or blank." +
-		" It must be your app's Client ID (marketplace.zoom.us, App Credentials).\n"
-	noSecret = "  clientSecret  is missing or blank." +
-		" It must be your app's Client Secret (marketplace.zoom.us, App Credentials).\n"
-	noURL = "  redirectURL   is missing or blank." +
-		" It must be the https address that ngrok shows, such as https://abc.ngrok-free.app.\n"
-
-	howToBegin = "\nTo make a .env: cp .env.example .env\nThe README has the steps to fill it in\n"
+	noID = "  clientID      must be your app's Client ID, just as App Credentials at marketplace.zoom.us" +
+		" shows it\n"
+	noSecret = "  clientSecret  must be your app's Client Secret, just as App Credentials at marketplace.zoom.us" +
+		" shows it\n"
+	noURL = "  redirectURL   must be the https address that ngrok shows, such as https://abc.ngrok-free.app," +
+		" and no more\n"
 )
+
+// settingsError returns what the program says about these lines, in the folder where it is.
+func settingsError(lines string) string {
+	folder, _ := os.Getwd()
+	return "zoom-oauth can't start. Correct these settings:\n\n" + lines + "\n" +
+		"They belong in the file .env in " + folder + ",\n" +
+		"under just these names. To begin with, copy .env.example to .env; the README has the steps. If\n" +
+		"Windows has named the file .env.txt, rename it to .env. A variable in the environment comes first."
+}
 
 // TestFirstMistakes checks the whole of what the program says before .env is filled in well.
 func TestFirstMistakes(t *testing.T) {
-	const url = "redirectURL=" + tunnel + "\n"
-	for name, c := range map[string]struct{ env, want string }{
-		"no .env":                 {"", noFile + noID + noSecret + noURL + howToBegin},
-		"the example as it comes": {read(t, ".env.example"), correct + noID + noSecret + noURL + where},
-		"names of other programs": {
-			"CLIENT_ID=SECRET\nclientsecret=SECRET\n" + url,
-			correct + noID + noSecret +
-				"\n.env also has CLIENT_ID, clientsecret. Is a setting above meant?\n" + where,
-		},
-		"a secret for a name": {
-			"clientID=id\n" + url + "SECRET" + strings.Repeat("x", 26) + "==",
-			correct + noSecret + where,
-		},
+	for name, c := range map[string]struct{ env, lines string }{
+		"no .env":                 {"", noID + noSecret + noURL},
+		"the example as it comes": {read(t, ".env.example"), noID + noSecret + noURL},
+		"names of other programs": {"CLIENT_ID=SECRET\nclientsecret=SECRET\nredirectURL=" + tunnel, noID + noSecret},
+		"a secret for a name":     {"clientID=id\nredirectURL=" + tunnel + "\nSECRET", noSecret},
+		"all that can be wrong": {"redirectURL=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET", noID + noSecret + noURL +
+			"  zoomURL       must be the https address of Zoom's OAuth server\n" +
+			"  zoomAPIURL    must be the https address of Zoom's API\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := newProgram(t, c.env, nil).wantRefusal(t); got != c.want {
-				t.Errorf("got\n%swant\n%s", got, c.want)
+			inPlace(t, c.env)
+			_, _, err := readSettings()
+			if want := settingsError(c.lines); err == nil || err.Error() != want {
+				t.Errorf("got\n%v\nwant\n%s", err, want)
 			}
 		})
 	}
 }
 
-// TestBadSettings checks what the program says of a .env with one setting that is wrong.
+// TestBadSettings checks what the program refuses, from .env and from the environment, and that it
+// quotes nothing of it.
 func TestBadSettings(t *testing.T) {
-	const (
-		noURL    = "is not a URL"
-		noHTTPS  = "doesn't begin with https://"
-		noHost   = "has no host, or a colon without a port"
-		tooMuch  = "has more in it than https:// and a host"
-		inPieces = "has a space or a line break in it"
-	)
-	for name, c := range map[string]struct{ setting, value, says string }{
-		"blank":                    {"clientID", `"   "`, "is missing or blank"},
-		"just a comment":           {"clientSecret", "  # SECRET", "begins with a #, as comments do"},
-		"a space":                  {"clientSecret", "SEC SECRET", inPieces},
-		"two lines":                {"clientSecret", `"SECRET\nSECRET"`, inPieces},
-		"“curly quotes”":           {"clientSecret", "“SECRET”", "has a quote in it"},
-		"a control byte":           {"clientID", "SECRET\x07", "has a character in it that no credential has"},
-		"two words":                {"redirectURL", "SECRET SECRET", noURL},
-		"a bad escape":             {"redirectURL", "https://abc%zz", noURL},
-		"a host beyond ASCII":      {"redirectURL", "https://büro.example", noURL},
-		"no scheme":                {"redirectURL", "abc.example", noHTTPS},
-		"http":                     {"redirectURL", "http://abc.example", noHTTPS},
-		"http, almost localhost":   {"redirectURL", "http://localhost.example", noHTTPS},
-		"another scheme":           {"redirectURL", "ftp://localhost", noHTTPS},
-		"HTTPS":                    {"redirectURL", "HTTPS://abc.example", noHTTPS},
-		"no host":                  {"redirectURL", "https://:8000", noHost},
-		"a colon without a port":   {"redirectURL", "https://abc.example:", noHost},
-		"a path":                   {"redirectURL", "https://abc.example/SECRET", tooMuch},
-		"two slashes":              {"redirectURL", "https://abc.example//", tooMuch},
-		"a question mark":          {"redirectURL", "https://abc.example?", tooMuch},
-		"a fragment":               {"redirectURL", `"https://abc.example#SECRET"`, tooMuch},
-		"a user":                   {"redirectURL", "https://me:SECRET@abc.example", tooMuch},
-		"Zoom over http":           {"zoomURL", "http://zoom.us", noHTTPS},
-		"a path behind Zoom's API": {"zoomAPIURL", "https://api.zoom.us/v2", tooMuch},
+	for setting, c := range map[string]struct {
+		says   string
+		values []string
+	}{
+		"clientID": {noID, []string{
+			"", "# SECRET", "SEC SECRET", "SEC\nSECRET", "“SECRET”", `"SECRET"`, "'SECRET", "`SECRET`", "SECRET\x07",
+			"SECRET;", "SECRET,", "<SECRET>", "{SECRET}", "[SECRET]", "(SECRET)", "SECRET*", "SECRET\xfc", `SECRET\`,
+		}},
+		"clientSecret": {noSecret, []string{"SEC SECRET", "SECRET;", "<SECRET>", "SECRETÄ"}},
+		"redirectURL": {noURL, []string{
+			"SECRET", "SECRET SECRET", "https://abc%zz", "https://büro.example", "http://abc.example",
+			"http://localhost.example", "http://127.0.0.1.example", "ftp://localhost", "HTTPS://abc.example", "https://",
+			"https://:8000", "https://abc.example:", "https://abc.example/SECRET", "https://abc.example//",
+			"https://abc.example?", "https://abc.example#SECRET", "https://me:SECRET@abc.example",
+			"https://abc.example;", "https://abc.example,", "https://<your-domain>", "https://*.example",
+			`"https://abc.example"`, "https://{abc}", "https://abc.example\n", "[https://abc.example]",
+		}},
+		"zoomURL":    {"  zoomURL       must be the https address of Zoom's OAuth server\n", []string{"http://zoom.us"}},
+		"zoomAPIURL": {"  zoomAPIURL    must be the https address of Zoom's API\n", []string{"https://zoom.us/v2"}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			line := regexp.MustCompile("(?m)^" + c.setting + "=.*$")
-			env := goodEnv + "zoomURL=\nzoomAPIURL=\n"
-			p := newProgram(t, line.ReplaceAllLiteralString(env, c.setting+"="+c.value), nil)
-			said := p.wantRefusal(t, fmt.Sprintf("  %-13s %s. It must be ", c.setting, c.says))
-			if n := strings.Count(said, "It must be"); n != 1 {
-				t.Errorf("names %d settings, want 1: %s", n, said)
-			}
-		})
+		for _, value := range c.values {
+			t.Run(setting+" "+value, func(t *testing.T) {
+				inPlace(t, regexp.MustCompile("(?m)^"+setting+"=.*\n").ReplaceAllString(goodEnv, ""))
+				t.Setenv(setting, " "+value+" ")
+				_, _, err := readSettings()
+				if strings.HasSuffix(value, "\n") {
+					err = errors.Join(err, errors.New(settingsError(c.says))) // which is trimmed
+				}
+				if want := settingsError(c.says); err == nil || err.Error() != want {
+					t.Errorf("got\n%v\nwant\n%s", err, want)
+				}
+			})
+		}
 	}
 }
 
-// TestBadEnvironment checks that the program says why .env doesn't count.
-func TestBadEnvironment(t *testing.T) {
-	const why = " (in the environment, which wins over .env). It must be"
-	p := newProgram(t, goodEnv, []string{"clientID=", "clientSecret=a SECRET"})
-	p.wantRefusal(t, "  clientID      is missing or blank"+why,
-		"  clientSecret  has a space or a line break in it"+why)
-}
-
-// TestAllFaultsAtOnce checks that one run tells all that is wrong.
-func TestAllFaultsAtOnce(t *testing.T) {
-	p := newProgram(t, "redirectURL=SECRET\nzoomURL=SECRET\nzoomAPIURL=SECRET", nil)
-	p.wantRefusal(t, noID, noSecret, "\n  redirectURL ", "\n  zoomURL ", "\n  zoomAPIURL ")
-}
-
-// TestBadEnvFile checks what the program says of a .env that it can't read.
+// TestBadEnvFile checks what the program says of a .env that it can't read. It quotes nothing of it.
 func TestBadEnvFile(t *testing.T) {
 	const utf16 = "c\x00l\x00i\x00e\x00n\x00t\x00=\x00S\x00E\x00C\x00R\x00E\x00T\x00"
-	const notUTF8 = "it isn't in UTF-8; save it as UTF-8"
-	bad := func(line int) string {
-		const format = "line %d isn't of the form name=value, or opens a quote that isn't closed"
-		return fmt.Sprintf(format, line)
-	}
-	const openQuote = "# mine\n\nclientID=id\nclientSecret=\"SECRET\nredirectURL=x\n"
-	for name, c := range map[string]struct{ env, says string }{
-		"a quote that isn't closed":        {openQuote, bad(4)},
-		"a single quote that isn't closed": {"clientSecret='SECRET", bad(1)},
-		"a quote that is closed too late":  {"clientID=\"id\nclientSecret=\"SECRET\"\n", bad(1)},
-		"a line without =":                 {"clientID=id\nSECRET\nredirectURL=x\n", bad(2)},
-		"a last line without =":            {"clientID=id\nSECRET", bad(2)},
-		"a name with a bad letter":         {"client-secret=SECRET\n", bad(1)},
-		"JSON":                             {`{"clientSecret":"SECRET"}`, bad(1)},
-		"PowerShell":                       {"$env:clientSecret = SECRET", bad(1)},
-		"a line after a value of two":      {"clientID=\"i\nd\"\nSECRET\nredirectURL=x\n", bad(3)},
-		"what Windows calls ANSI":          {"clientSecret=SECRET\xfc", notUTF8},
-		"what Windows calls Unicode":       {"\xff\xfe" + utf16, notUTF8},
-		"the same without a mark":          {utf16, notUTF8},
+	for name, env := range map[string]string{
+		"a quote that isn't closed":        "clientID=id\nclientSecret=\"SECRET\nredirectURL=x\n",
+		"a single quote that isn't closed": "clientSecret='SECRET",
+		"a line without =":                 "clientID=id\nSECRET\nredirectURL=x\n",
+		"a name with a bad letter":         "client-secret=SECRET\n",
+		"JSON":                             `{"clientSecret":"SECRET"}`,
+		"PowerShell":                       "$env:clientSecret = SECRET",
+		"what Windows calls Unicode":       "\xff\xfe" + utf16,
+		"the same without a mark":          utf16,
 	} {
 		t.Run(name, func(t *testing.T) {
-			newProgram(t, c.env, nil).wantRefusal(t, "zoom-oauth can't read .env: "+c.says)
+			inPlace(t, env)
+			const want = "zoom-oauth can't read .env: each line must be name=value, every quote must be closed," +
+				" and the file must be saved as UTF-8"
+			if _, _, err := readSettings(); err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
 		})
 	}
-}
-
-// TestEnvFolder has a folder where the file should be.
-func TestEnvFolder(t *testing.T) {
-	p := newProgram(t, "", nil)
-	if err := os.Mkdir(filepath.Join(p.Dir, ".env"), 0o700); err != nil {
+	inPlace(t, "")
+	if err := os.Mkdir(".env", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p.wantRefusal(t, "zoom-oauth can't read .env: is a directory")
+	if _, _, err := readSettings(); err == nil || !strings.HasPrefix(err.Error(), "zoom-oauth can't read .env: ") {
+		t.Errorf("a folder named .env: got %v, want that it can't be read", err)
+	}
 }
 
-// TestBadAddress checks what the program says of an address on which it can't listen: the system's
-// reason, and what to do.
-func TestBadAddress(t *testing.T) {
-	taken, err := net.Listen("tcp", "localhost:0")
+// TestRefusalToStart runs the program where it can't start. It says why, and nothing else, and ends
+// with status 1.
+func TestRefusalToStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	const (
-		otherPort = "Stop the program that uses it, perhaps an earlier run of this one, or use another port."
-		notHere   = "That host isn't this machine. Use localhost."
-		form      = "An address is a host:port of this machine that no other program uses."
-		example   = "set address=localhost:8001 in .env (or in the environment, if it is set there)" +
-			" and start the tunnel with: ngrok http 8001"
-		demos = "start the demo with: address=localhost:8001 make demo"
-	)
-	for name, c := range map[string]struct{ address, reason, advice string }{
-		"in use":          {taken.Addr().String(), "address already in use", otherPort},
-		"another machine": {"192.0.2.1:8000", "cannot assign requested address", notHere},
-		"just a port":     {"8001", "missing port in address", form},
-		"just a host":     {"localhost", "missing port in address", form},
-		"a URL":           {"http://localhost:8001", "too many colons in address", form},
-		"no such port":    {"localhost:99999", "invalid port", form},
-		"no such name":    {"localhost:zoom", "unknown port", form},
+	_, inUse := net.Listen("tcp", taken.Addr().String())
+	_, elsewhere := net.Listen("tcp", "192.0.2.1:8000")
+	const advice = ".\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
+		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
+		"tunnel with: ngrok http 8001. A demo reads address from the environment alone.\n"
+	for name, c := range map[string]struct{ env, address, says string }{
+		"bad settings":    {"clientID=id", "", noSecret + noURL},
+		"bad .env":        {"SECRET", "", "clientID"},
+		"in use":          {goodEnv, taken.Addr().String(), inUse.Error() + advice},
+		"another machine": {goodEnv, "192.0.2.1:8000", elsewhere.Error() + advice},
+		"just a port":     {goodEnv, "8001", "missing port in address" + advice},
+		"a URL":           {goodEnv, "http://localhost:8001", "too many colons in address" + advice},
+		"no such port":    {goodEnv, "localhost:99999", "invalid port" + advice},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start, advice := "zoom-oauth can't listen on "+c.address+": ", ".\n"+c.advice+"\nFor example, "
-			address := []string{"address=" + c.address}
-			p, demo := newProgram(t, goodEnv, address), newProgram(t, "", address, "-demo")
-			p.wantRefusal(t, start, c.reason, advice+example)
-			wantNone(t, demo.wantRefusal(t, start, c.reason, advice+demos), ".env")
+			p := newProgram(t, c.env, []string{"address=" + c.address})
+			p.Run()
+			if status := p.ProcessState.ExitCode(); status != 1 || p.stdout.String() != "" {
+				t.Errorf("got status %d and %q on standard output, want 1 and nothing", status, &p.stdout)
+			}
+			wantWords(t, p.stderr.String(), "zoom-oauth can't ", c.says)
+			wantNone(t, p.stderr.String(), "SECRET")
 		})
 	}
 }
 
-// TestPrivilegedPort has a user who may not listen on port 80, as the system says it.
-func TestPrivilegedPort(t *testing.T) {
-	refusal := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
-	wantWords(t, listenError(refusal, "localhost:80", true).Error(),
-		"can't listen on localhost:80: bind: permission denied.\n",
-		"Only an administrator may use that port. Use one from 1024 up.\n")
-}
-
-// TestStartMessage checks what the program says when it starts.
-func TestStartMessage(t *testing.T) {
-	for redirectURL, note := range map[string]string{
-		tunnel:                   "must be registered at Zoom exactly like this",
-		"https://localhost:8000": "Zoom will refuse it: it takes only https, and not on this machine",
-		local:                    "Zoom will refuse it: it takes only https, and not on this machine",
-	} {
-		p := newProgram(t, strings.Replace(goodEnv, tunnel, redirectURL, 1), nil)
-		site := p.begin(t)
-		want := "\n  Open          " + site +
-			"\n  Redirect URL  " + redirectURL + "  (" + note + ")" +
-			"\n  Stop          Ctrl+C\n\n"
-		if got := p.stdout.String(); got != want {
+// TestLocalhostIsTwoAddresses listens on localhost, where either address may be taken.
+func TestLocalhostIsTwoAddresses(t *testing.T) {
+	if probe, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("this machine has no ::1")
+	} else {
+		probe.Close()
+	}
+	var listeners []net.Listener
+	var err error
+	for range 10 { // since the port that is free on 127.0.0.1 may be taken on ::1
+		if listeners, err = listen("localhost:0"); err == nil {
+			break
+		}
+	}
+	if err != nil || len(listeners) != 2 {
+		t.Fatalf("got %v (%v), want two listeners", listeners, err)
+	}
+	_, port, _ := net.SplitHostPort(listeners[0].Addr().String())
+	for i, want := range []string{"127.0.0.1:" + port, "[::1]:" + port} {
+		if got := listeners[i].Addr().String(); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-	}
-}
-
-// TestServerFails has a server that ends before it is told to.
-func TestServerFails(t *testing.T) {
-	listener, err := listen("localhost:0", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.Close()
-	if err := serve(t.Context(), listener, &http.Server{}, io.Discard); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("got the error %v, want %v", err, net.ErrClosed)
-	}
-}
-
-// TestSiteURL checks what a browser opens for an address to listen on.
-func TestSiteURL(t *testing.T) {
-	actual := &net.TCPAddr{IP: net.IPv6unspecified, Port: 8000}
-	for address, want := range map[string]string{
-		"localhost:8000":   "http://localhost:8000",
-		"127.0.0.1:0":      "http://127.0.0.1:8000",
-		":8000":            "http://localhost:8000",
-		"0.0.0.0:8000":     "http://localhost:8000",
-		"[::]:8000":        "http://localhost:8000",
-		"[::1]:8000":       "http://[::1]:8000",
-		"192.168.0.9:8000": "http://192.168.0.9:8000",
-	} {
-		if got := siteURL(address, actual); got != want {
-			t.Errorf("%s: got %s, want %s", address, got, want)
+		_, err := listen("localhost:" + port) // where both, and then only the second one is taken
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is taken: got %v, want that it can't be listened on", want, err)
 		}
+		listeners[i].Close()
+	}
+}
+
+// TestStartMessage checks what the program says when it has started.
+func TestStartMessage(t *testing.T) {
+	const (
+		exactly  = "register exactly this at Zoom"
+		noHost   = "; Zoom refuses localhost, use 127.0.0.1"
+		noSecret = "; Zoom accepts http only without a clientSecret"
+		noPort   = "; this program listens on port 8000"
+	)
+	for name, c := range map[string]struct{ address, redirectURL, secret, open, note string }{
+		"ngrok":                      {"localhost:8000", tunnel, "x", local, exactly},
+		"any host":                   {":8000", tunnel, "x", local, exactly},
+		"0.0.0.0":                    {"0.0.0.0:8000", tunnel, "x", local, exactly},
+		"any free port":              {"localhost:0", tunnel, "x", local, exactly},
+		"[::]":                       {"[::]:8000", tunnel, "x", local, exactly},
+		"::1":                        {"[::1]:8000", tunnel, "x", "http://[::1]:8000", exactly},
+		"public client":              {"localhost:8000", loopback, "", loopback, exactly},
+		"public client, slash":       {"localhost:8000", loopback + "/", "", loopback, exactly},
+		"public client on localhost": {"localhost:8000", local, "", local, exactly + noHost},
+		"public client, other port":  {"localhost:8000", "http://127.0.0.1:8001", "", loopback, exactly + noPort},
+		"public client, no port":     {"localhost:8000", "http://127.0.0.1", "", loopback, exactly + noPort},
+		"with a secret":              {"localhost:8000", loopback, "x", local, exactly + noSecret},
+		"with all that is wrong": {"localhost:8000", "http://localhost:1", "x", local,
+			exactly + noSecret + noHost + noPort},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := &zoomClient{redirectURL: c.redirectURL, clientSecret: c.secret}
+			got := startMessage(z, c.address, &net.TCPAddr{Port: 8000})
+			want := "\n  Open          " + c.open + "\n  Redirect URL  " + c.redirectURL + "  (" + c.note + ")" +
+				"\n  Stop          Ctrl+C\n\n"
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }
 
 // TestDemo signs in to the demo, declines, and stops it. It has real settings at hand, which a
-// demo must not touch.
+// demo must not touch, and a proxy, which must not come between the app and the stand-in.
 func TestDemo(t *testing.T) {
-	environment := []string{"address=localhost:0", "clientID=mine", "redirectURL=nonsense"}
+	environment := []string{"address=127.0.0.1:0", "clientID=mine", "redirectURL=nonsense", "HTTP_PROXY=http://127.0.0.1:1"}
 	p := newProgram(t, "clientID=\"this is no .env", environment, "-demo")
 	site := p.begin(t)
-	wantNone(t, p.stdout.String(), "Redirect") // nobody registered a redirect URL
-
+	if got, want := p.stdout.String(), "\n  Open          "+site+"\n  Stop          Ctrl+C\n\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 	b := newWorld(t, local).newBrowser(t)
 	start := b.get(site)
-	if to := start.header.Get("Location"); !strings.HasPrefix(to, "/oauth/authorize?client_id=demo&") {
+	if to := start.header.Get("Location"); !strings.HasPrefix(to, "/oauth/authorize?") {
 		t.Errorf("redirects to %s, want the demo's own stand-in", to)
 	}
 	question := b.get(start.next(t).String())
-	wantWords(t, question.body, "<strong>Demo.</strong>", "Allow", "Decline")
+	wantWords(t, question.body, "Stand-in for Zoom", "Allow", "Decline")
 	b.decline = true
 	wantPage(t, b.visit(site), http.StatusForbidden, declinedTitle)
 	b.decline = false
@@ -375,307 +360,284 @@ func TestDemo(t *testing.T) {
 	wantWords(t, profile.body, "<strong>Demo.</strong>")
 	b.decline = true // nobody asks again
 	wantProfile(t, b.visit(site))
+	wantWords(t, p.stdout.String(), "POST /oauth/authorize 302")
+	p.stop(t)
+}
 
+// stop ends the program as Ctrl+C does, and wants it to end well. Windows can't send Ctrl+C to
+// another process, so there the program is killed.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		p.Process.Kill()
+		return
+	}
 	p.Process.Signal(os.Interrupt)
 	if err := p.Wait(); err != nil {
 		t.Errorf("after SIGINT: %v, want exit status 0", err)
 	}
-	const last = "\nFinishing what is under way. Press Ctrl+C again to end at once.\n"
-	if !strings.HasSuffix(p.stdout.String(), last) {
-		t.Errorf("got %s, want its last line to say that it ends", &p.stdout)
-	}
+	wantWords(t, p.stdout.String(), "\nFinishing what is under way. Press Ctrl+C again to end at once.\n")
 }
 
-// TestCommandLine checks flags and arguments.
+// TestCommandLine checks that whatever isn't -demo is answered with how to use the program, and never
+// repeated: it may be a secret.
 func TestCommandLine(t *testing.T) {
-	const help = `(?s)^zoom-oauth signs a visitor in .*README.*-demo.*-version.*` +
-		`clientID.*\(required\).*clientSecret.*\(required\).*redirectURL.*\(required\).*` +
-		`address.*\(default localhost:8000\).*zoomURL.*\(default https://zoom\.us\).*zoomAPIURL`
-	for name, c := range map[string]struct {
-		argument string
-		status   int
-		says     string // a regular expression
-	}{
-		"help":         {"-h", 0, help},
-		"version":      {"-version", 0, `^zoom-oauth \S+ go1\.\S+\n$`},
-		"unknown flag": {"-x", 2, `flag provided but not defined: -x`},
-		"an argument":  {"demo", 2, `^zoom-oauth takes no arguments, but got "demo"\.\n`},
-		"a setting":    {"clientSecret=SECRET", 2, `^zoom-oauth takes no arguments, but got "clientSecret"\.\n`},
+	for _, arguments := range [][]string{
+		{"-h"}, {"SECRET"}, {"-SECRET"}, {"-demo", "SECRET"}, {"-demo=SECRET"}, {"clientSecret=SECRET"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			p := newProgram(t, "", nil, c.argument)
-			p.Run()
-			if status := p.ProcessState.ExitCode(); status != c.status {
-				t.Errorf("got the exit status %d, want %d", status, c.status)
-			}
-			if c.status != 0 && p.stdout.String() != "" {
-				t.Errorf("an error went to standard output: %s", &p.stdout)
-			}
-			out := p.stdout.String() + p.stderr.String()
-			if !regexp.MustCompile(c.says).MatchString(out) {
-				t.Errorf("got %s, want %s", out, c.says)
-			}
-		})
+		p := newProgram(t, goodEnv, nil, arguments...)
+		p.Run()
+		if status := p.ProcessState.ExitCode(); status != 2 || p.stdout.String() != "" {
+			t.Errorf("%q: got status %d and %q on standard output, want 2 and nothing", arguments, status, &p.stdout)
+		}
+		if got := p.stderr.String(); got != usage+"\n" {
+			t.Errorf("%q: got %q, want %q", arguments, got, usage)
+		}
 	}
 }
 
 // environment returns settings for a program that talks to u.
 func environment(u *upstream) []string {
 	return []string{
-		"clientID=id", "clientSecret=SECRET", "redirectURL=" + local, "address=localhost:0",
+		"clientID=id", "clientSecret=SECRET", "redirectURL=" + local, "address=127.0.0.1:0",
 		"zoomURL=" + u.url, "zoomAPIURL=" + u.url,
 	}
 }
 
-// underWay starts the program, and n sign-ins at a Zoom that takes its time. It returns when Zoom
-// has heard of them all. Each then ends with a status, 0 if it got no answer.
-func underWay(t *testing.T, n int) (p *program, statuses <-chan int) {
-	t.Helper()
-	w := newWorld(t, local)
-	u := newUpstream(t, w)
-	heard := make(chan string, 2*n)
-	for path, answer := range goodAnswers {
-		u.set(path, func(c net.Conn, r *http.Request, body string) bool {
-			heard <- path
-			time.Sleep(zoomTimeout / 4)
-			return answers(200, answer)(c, r, body)
+// atServe serves an app on a network in memory, in a bubble where time passes at once, until stop is
+// called. The channel then gets serve's error.
+func atServe(t *testing.T, app *app) (network *memory, stop func(), ended <-chan error) {
+	network = newMemory()
+	ctx, stop := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() { failed <- serve(ctx, app, []net.Listener{network, newMemory()}) }()
+	return network, stop, failed
+}
+
+// callback is a callback as it comes on a connection.
+const callback = "GET /?code=c&state=" + someFirst + " HTTP/1.1\r\nHost: x\r\n" +
+	"Cookie: " + plain + someFirst + "=v\r\n\r\n"
+
+// TestStop stops the server a second after a request. The request is finished if it ends in time,
+// and cut off if it doesn't.
+func TestStop(t *testing.T) {
+	for name, c := range map[string]struct {
+		request  string
+		takes    time.Duration // for each of Zoom's two responses
+		finished string        // the status, or "" if the request is cut off
+	}{
+		"a slow sign-in":           {callback, 4 * time.Second, "200 OK"},
+		"a sign-in without end":    {callback, time.Hour, "502 Bad Gateway"},
+		"a body that doesn't come": {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				logTo(t)
+				app, u := inMemory(t)
+				for _, path := range []string{tokenPath, userPath} {
+					u.set(path, later(c.takes, answers(200, goodAnswer(path))))
+				}
+				network, stop, ended := atServe(t, app)
+				connection, _ := network.dial(t.Context(), "", "")
+				defer connection.Close()
+				var response output
+				go io.Copy(&response, connection)
+				io.WriteString(connection, c.request)
+				time.Sleep(time.Second)
+				begin := time.Now()
+				stop()
+				if err := <-ended; (err == nil) != (c.finished != "") || time.Since(begin) > signInTimeout {
+					t.Errorf("got the error %v after %v, want an end with status %q", err, time.Since(begin), c.finished)
+				}
+				wantWords(t, response.String(), c.finished)
+			})
 		})
 	}
-	p = newProgram(t, "", environment(u))
-	site := p.begin(t)
-	callbacks := map[string]*browser{}
-	for range n {
-		b := w.newBrowser(t)
-		callbacks[site+"/?code=c&state="+b.get(site).state(t)] = b
-	}
-	ended := make(chan int, n)
-	for callback, b := range callbacks {
-		go func() {
-			res, err := b.client.Get(callback)
-			if err != nil {
-				ended <- 0
-				return
-			}
-			res.Body.Close()
-			ended <- res.StatusCode
-		}()
-	}
-	for range n {
-		receive(t, heard)
-	}
-	return p, ended
 }
 
-// TestStopFinishesWhatIsUnderWay stops the program in the middle of slow sign-ins.
-func TestStopFinishesWhatIsUnderWay(t *testing.T) {
-	t.Parallel()
-	const n = 20
-	p, statuses := underWay(t, n)
-	p.Process.Signal(syscall.SIGTERM)
-	for range n {
-		if status := receive(t, statuses); status != http.StatusOK {
-			t.Errorf("a sign-in under way: got %d, want 200", status)
+// TestTimeouts has connections on which nothing more comes, and checks when they are closed.
+func TestTimeouts(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent string
+		ends time.Duration
+	}{
+		"a header that doesn't end":   {"GET / HTTP/1.1\r\n", 5 * time.Second},
+		"a body that doesn't come":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", 18 * time.Second},
+		"a request, and no other":     {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", time.Minute},
+		"nothing, from the beginning": {"", 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				logTo(t)
+				app, _ := inMemory(t)
+				network, stop, ended := atServe(t, app)
+				connection, _ := network.dial(t.Context(), "", "")
+				begin := time.Now()
+				go io.WriteString(connection, c.sent)
+				io.Copy(io.Discard, connection)
+				if took := time.Since(begin); took < c.ends || took > c.ends+time.Second {
+					t.Errorf("closed after %v, want %v", took, c.ends)
+				}
+				connection.Close()
+				stop()
+				<-ended
+			})
+		})
+	}
+}
+
+// TestUnreadPage has a visitor who doesn't read the page that was asked for.
+func TestUnreadPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logTo(t)
+		app, _ := inMemory(t)
+		network, stop, ended := atServe(t, app)
+		connection, _ := network.dial(t.Context(), "", "")
+		io.WriteString(connection, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
+		time.Sleep(2*signInTimeout + time.Second)
+		if page, err := io.ReadAll(connection); len(page) > 0 || err != nil {
+			t.Errorf("got %q (%v), want a closed connection", page, err)
 		}
+		connection.Close()
+		stop()
+		<-ended
+	})
+}
+
+// TestRawRequests sends what no browser sends, and the cookies of many other sites on localhost.
+func TestRawRequests(t *testing.T) {
+	logTo(t)
+	network, stop, ended := atServe(t, newApp(&zoomClient{redirectURL: local}, templates.Parse(false)))
+	for name, c := range map[string]struct{ request, want string }{
+		"an absolute URL":       {"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n", "302 Found"},
+		"64 KB of cookies":      {"GET / HTTP/1.1\r\nHost: x\r\nCookie: a=" + strings.Repeat("a", 64<<10) + "\r\n\r\n", "302 Found"},
+		"a line break in state": {"GET /?code=c&state=a%0d%0aSet-Cookie:%20x=y HTTP/1.1\r\nHost: x\r\n\r\n", "302 Found"},
+	} {
+		connection, err := network.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go io.WriteString(connection, c.request)
+		res, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !strings.HasSuffix(res.Status, c.want) {
+			t.Errorf("%s: got %q, want %s", name, res.Status, c.want)
+		}
+		wantNone(t, fmt.Sprint(res.Header), "example.com", "x=y") // nothing of the request
+		connection.Close()
 	}
-	if err := p.Wait(); err != nil {
-		t.Errorf("after SIGTERM: %v, want exit status 0", err)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
-// TestSecondSignalEndsAtOnce is impatient with the program.
+// TestServerFails has a server that ends before it is told to.
+func TestServerFails(t *testing.T) {
+	network := newMemory()
+	network.Close()
+	err := serve(t.Context(), http.NotFoundHandler(), []net.Listener{newMemory(), network})
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got the error %v, want %v", err, net.ErrClosed)
+	}
+}
+
+// TestSecondSignalEndsAtOnce is impatient with a program that waits for a request to end.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	p, statuses := underWay(t, 1)
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows can't send Ctrl+C to another process")
+	}
+	u := newUpstream(t, newWorld(t, local))
+	heard := make(chan bool, 9)
+	u.set(tokenPath, func(net.Conn, *http.Request, string) bool {
+		heard <- true
+		time.Sleep(signInTimeout)
+		return false
+	})
+	p := newProgram(t, "", environment(u))
+	connection, err := net.Dial("tcp", parse(p.begin(t)).Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	io.WriteString(connection, callback)
+	receive(t, heard)
+	begin := time.Now()
 	go func() {
 		for p.Process.Signal(syscall.SIGTERM) == nil {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()
 	p.Wait()
-	if status, _ := p.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
-		t.Errorf("got %v, want the end by the second signal", p.ProcessState)
-	}
-	if status := <-statuses; status == http.StatusOK {
-		t.Error("the sign-in under way was finished, so the test shows nothing")
+	if p.ProcessState.Success() || time.Since(begin) > signInTimeout {
+		t.Errorf("got %v after %v, want the end by the second signal", p.ProcessState, time.Since(begin))
 	}
 }
 
-// TestProxy has a proxy between the app and Zoom, as companies do.
+// TestProxy has a proxy between the app and Zoom, as companies do. The log names it, without its
+// password.
 func TestProxy(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
 	asked := make(chan string, 9)
-	u.set("", func(_ net.Conn, r *http.Request, _ string) bool {
+	u.set("", func(c net.Conn, r *http.Request, body string) bool {
 		asked <- r.Method + " " + r.Host
-		return false
+		return answers(407, "")(c, r, body)
 	})
-	p := newProgram(t, "", append(environment(u), "zoomURL=https://zoom.invalid", "HTTPS_PROXY="+u.url))
-	site := p.begin(t)
-	b := w.newBrowser(t)
-	wantPage(t, b.get(site+"/?code=c&state="+b.get(site).state(t)), http.StatusBadGateway, brokenTitle)
-	select {
-	case got := <-asked:
-		if want := "CONNECT zoom.invalid:443"; got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	default:
-		t.Error("the proxy was not asked")
-	}
-}
-
-// TestUnaskedAnswersAreNotPrinted has Zoom say more than it was asked, which net/http would print.
-func TestUnaskedAnswersAreNotPrinted(t *testing.T) {
-	w := newWorld(t, local)
-	u := newUpstream(t, w)
-	shown, hungUp := make(chan bool), make(chan error, 9)
-	u.set(userPath, func(c net.Conn, r *http.Request, body string) bool {
-		answers(200, goodProfile)(c, r, body)
-		<-shown // and the connection is idle
-		io.WriteString(c, r.Header.Get("Authorization")+goodToken)
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		_, err := io.Copy(io.Discard, c)
-		hungUp <- err
-		return false
-	})
-	p := newProgram(t, "", environment(u))
-	site := p.begin(t)
-	b := w.newBrowser(t)
-	wantProfile(t, b.get(site+"/?code=c&state="+b.get(site).state(t)))
-	close(shown)
-	if err := receive(t, hungUp); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("the connection is still open, so the test shows nothing")
-	}
-	p.Process.Signal(os.Interrupt)
-	p.Wait()
-	if p.stderr.String() != "" {
-		t.Errorf("on standard error: %s", &p.stderr)
-	}
-	wantNone(t, p.stdout.String(), "ACCESS", "REFRESH")
-}
-
-// TestRawRequests sends what no browser sends, beside 400 connections that say almost nothing.
-func TestRawRequests(t *testing.T) {
-	p := newProgram(t, goodEnv, nil)
-	address := parse(p.begin(t)).Host
-	for range 400 {
-		dial(t, address, "GET / HTTP/1.1\r\nHost: x")
-	}
-	const (
-		host    = " HTTP/1.1\r\nHost: x\r\n"
-		example = " HTTP/1.1\r\nHost: example.com\r\n\r\n"
-
-		found    = "302 Found"
-		notFound = "404 Not Found"
-		tooLarge = "431 Request Header Fields Too Large"
-	)
-	mega := strings.Repeat("a", 1<<20)
-	for name, c := range map[string]struct{ request, want string }{
-		"HTTP/1.0":               {"GET / HTTP/1.0\r\n\r\n", found},
-		"OPTIONS *":              {"OPTIONS *" + host + "\r\n", notFound},
-		"CONNECT":                {"CONNECT example.com:443" + example, notFound},
-		"an absolute URL":        {"GET http://example.com/" + example, found},
-		"a Host that isn't ours": {"GET /" + example, found},
-		"no Host":                {"GET / HTTP/1.1\r\n\r\n", "400 Bad Request: missing required Host header"},
-		"a megabyte of query":    {"GET /?" + mega + host + "\r\n", tooLarge},
-		"16 KB of cookies":       {"GET /" + host + "Cookie: a=" + mega[:16<<10] + "\r\n\r\n", found},
-		"64 KB of cookies":       {"GET /" + host + "Cookie: a=" + mega[:64<<10] + "\r\n\r\n", tooLarge},
-		"a line break in state":  {"GET /?code=c&state=a%0d%0aSet-Cookie:%20x=y" + host + "\r\n", found},
-		"not HTTP":               {"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", "400 Bad Request"},
+	for proxy, says := range map[string]string{
+		parse(u.url).Host:  broken,
+		addressOfNobody(t): `"proxyconnect tcp: dial tcp `,
 	} {
-		t.Run(name, func(t *testing.T) {
-			connection := dial(t, address, "")
-			connection.SetDeadline(time.Now().Add(20 * time.Second))
-			go io.WriteString(connection, c.request)
-			in := bufio.NewReader(connection)
-			status, _ := in.ReadString('\n')
-			if !strings.HasSuffix(strings.TrimSpace(status), c.want) {
-				t.Errorf("got %q, want %s", status, c.want)
-			}
-			rest := make([]byte, 4096)
-			n, _ := in.Read(rest)
-			wantNone(t, string(rest[:n]), "example.com", "x=y") // nothing of the request
-		})
+		p := newProgram(t, "", append(environment(u), "zoomURL=https://zoom.invalid", "HTTPS_PROXY=http://me:SECRET@"+proxy))
+		site := p.begin(t)
+		b := w.newBrowser(t)
+		wantPage(t, b.get(site+"/?code=c&state="+b.get(site).state(t)), http.StatusBadGateway, connectionTitle)
+		p.stop(t)
+		wantWords(t, p.stdout.String(), "zoom: connection: https://zoom.invalid/oauth/token: "+says,
+			", through the proxy "+proxy+"\n")
+		wantNone(t, p.stdout.String()+p.stderr.String(), "SECRET", "me:")
 	}
-	wantNone(t, p.stdout.String(), "code=")
-}
-
-// TestSlowRequests has requests whose header or body never comes to its end.
-func TestSlowRequests(t *testing.T) {
-	t.Parallel()
-	p := newProgram(t, goodEnv, nil)
-	address := parse(p.begin(t)).Host
-	var done sync.WaitGroup
-	for request, within := range map[string]time.Duration{
-		"GET / HTTP/1.1\r\n": 8 * time.Second,
-		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n": 15 * time.Second,
-	} {
-		c := dial(t, address, request)
-		done.Go(func() {
-			c.SetReadDeadline(time.Now().Add(within))
-			if _, err := io.Copy(io.Discard, c); err != nil {
-				t.Errorf("not cut off within %v after %q: %v", within, request, err)
-			}
-		})
-	}
-	done.Wait()
-}
-
-// TestReadmeQuotesTheProgram looks up the messages that the README explains in the source.
-func TestReadmeQuotesTheProgram(t *testing.T) {
-	source := regexp.MustCompile(`"\s*\+\s*"`).ReplaceAllString(read(t, "main.go"), "")
-	fillIn := strings.NewReplacer("%s: ", "localhost:8000: bind: ", "%d", "3", "%w", syscall.EADDRINUSE.Error())
-	source = fillIn.Replace(source)
-	cells := explained(t, "### In the terminal, at the start")
-	for _, cell := range cells {
-		for _, message := range strings.Split(strings.Trim(cell, "`"), "`, `") {
-			wantWords(t, source, message)
-		}
+	if got := receive(t, asked); got != "CONNECT zoom.invalid:443" {
+		t.Errorf("got %s, want CONNECT zoom.invalid:443", got)
 	}
 }
 
-// TestReadmeExplainsThePages compares the titles that the README explains with those of the pages.
-func TestReadmeExplainsThePages(t *testing.T) {
-	want := map[string]bool{}
-	problem := regexp.MustCompile(`template "problem" "(.*?)"`)
-	for _, m := range problem.FindAllStringSubmatch(read(t, "templates/problems.html"), -1) {
-		want[m[1]] = true
-	}
-	delete(want, notFoundTitle) // which explain themselves
-	delete(want, notAllowedTitle)
-	got := map[string]bool{}
-	for _, cell := range explained(t, "### On a page of the app's") {
-		for _, title := range strings.Split(strings.Trim(cell, "*"), "*, *") {
-			got[title] = true
-		}
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("got %q, want %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+// TestReadmeExplainsTheStart checks that the README has the program's messages.
+func TestReadmeExplainsTheStart(t *testing.T) {
+	explained := strings.Join(explained(t, "### In the terminal", "`"), "\n")
+	inPlace(t, "zoomURL=x\nzoomAPIURL=x")
+	_, _, settings := readSettings()
+	inPlace(t, "x")
+	_, _, file := readSettings()
+	_, address := listen("x")
+	start := startMessage(&zoomClient{redirectURL: local, clientSecret: "x"}, local, &net.TCPAddr{Port: 1})
+	said := fmt.Sprint(settings, "\n", file, "\n", address, "\n", start)
+	messages := regexp.MustCompile(`must be [^,\n]*|zoom-oauth can't (read|listen)|; (Zoom|this) [^;)\d]*`)
+	for _, message := range messages.FindAllString(said, -1) {
+		wantWords(t, explained, strings.Trim(message, "; "))
 	}
 }
 
-// explained returns the left cells of the table that the README has below a heading.
-func explained(t *testing.T, heading string) (cells []string) {
+// explained returns what the tables below a heading of the README have in their left cells, between
+// two marks.
+func explained(t *testing.T, heading, mark string) (words []string) {
 	t.Helper()
-	_, below, ok := strings.Cut(read(t, "README.md"), heading+"\n")
+	_, below, ok := strings.Cut(read(t, "README.md"), heading)
 	if !ok {
 		t.Fatalf("the README has no heading %q", heading)
 	}
 	table, _, _ := strings.Cut(below, "\n#")
-	rows := regexp.MustCompile("(?m)^\\| ([`*].*?) \\|").FindAllStringSubmatch(table, -1)
-	for _, row := range rows {
-		cells = append(cells, row[1])
+	for _, row := range regexp.MustCompile(`(?m)^\| (.*?) \|`).FindAllStringSubmatch(table, -1) {
+		for i, part := range strings.Split(row[1], mark) {
+			if i%2 == 1 {
+				words = append(words, part)
+			}
+		}
 	}
-	if len(cells) == 0 {
+	if len(words) == 0 {
 		t.Fatalf("the README has no table below %q", heading)
 	}
-	return cells
-}
-
-// read returns the text of a file.
-func read(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+	return words
 }

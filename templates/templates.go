@@ -3,27 +3,17 @@
 package templates
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"html/template"
-	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 )
 
 //go:embed *.html style.css script.js
 var files embed.FS
-
-// maxBrackets is the largest number of objects and arrays in JSON that indent indents. A usual
-// profile has three. With thousands, nested, the indentation would be a thousand times as long as
-// the JSON.
-const maxBrackets = 40
 
 // accountTypes has words for Zoom's types of users.
 var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
@@ -36,12 +26,8 @@ func Parse(demo bool) *template.Template {
 		"initials":    initials,
 		"accountType": func(number int) string { return accountTypes[number] },
 		"https":       https,
-		"indent":      indent,
-		"inWords":     inWords,
 	})
-	names := []string{
-		"layout.html", "profile.html", "problems.html", "consent.html", "style.css", "script.js",
-	}
+	names := []string{"layout.html", "profile.html", "problems.html", "style.css", "script.js"}
 	if demo {
 		names = append(names, "demo.html") // last, since it replaces some of the others' parts
 	}
@@ -52,11 +38,10 @@ func Parse(demo bool) *template.Template {
 }
 
 // SecurityPolicy returns the pages' Content-Security-Policy. It allows their own style and
-// script, by hash, their icon, a picture over https, and forms that lead to formAction.
-func SecurityPolicy(formAction string) string {
-	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'" +
-		"; form-action " + formAction + "; img-src https: data:" +
-		"; style-src " + hash("style.css") + "; script-src " + hash("script.js")
+// script, by hash, their icon and a picture over https.
+func SecurityPolicy() string {
+	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'" +
+		"; img-src https: data:; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
 // hash returns the source expression that allows an inlined file. The file must have no comments:
@@ -112,32 +97,4 @@ func https(url string) string {
 		return url
 	}
 	return ""
-}
-
-// indent returns JSON indented for reading or, if it has more than maxBrackets, as it is.
-func indent(data []byte) string {
-	var indented bytes.Buffer
-	indented.Grow(2 * len(data))
-	brackets := bytes.Count(data, []byte("{")) + bytes.Count(data, []byte("["))
-	if brackets > maxBrackets || json.Indent(&indented, data, "", "  ") != nil {
-		return string(data)
-	}
-	return indented.String()
-}
-
-// inWords returns what a Retry-After header says (RFC 9110 §10.2.3), as the end of a sentence.
-func inWords(retryAfter string) string {
-	if when, err := http.ParseTime(retryAfter); err == nil {
-		return when.UTC().Format("on 2 January 2006 at 15:04 UTC")
-	}
-	seconds, _ := strconv.Atoi(retryAfter)
-	switch {
-	case seconds <= 1:
-		return "in a second"
-	case seconds < 120:
-		return fmt.Sprintf("in %d seconds", seconds)
-	case seconds < 2*60*60:
-		return fmt.Sprintf("in %d minutes", (seconds+59)/60)
-	}
-	return fmt.Sprintf("in %d hours", (seconds+60*60-1)/(60*60))
 }

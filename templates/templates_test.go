@@ -9,7 +9,7 @@ import (
 func TestPagesWithoutData(t *testing.T) {
 	for _, demo := range []bool{false, true} {
 		pages := Parse(demo)
-		for _, name := range []string{"declined", "lost", "notfound", "method"} {
+		for _, name := range []string{"declined", "lost", "notfound"} {
 			var page strings.Builder
 			if err := pages.ExecuteTemplate(&page, name, nil); err != nil {
 				t.Errorf("%s: got the error %v, want none", name, err)
@@ -58,40 +58,6 @@ func TestInitials(t *testing.T) {
 	} {
 		if got := initials(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestIndent(t *testing.T) {
-	most := "[{}" + strings.Repeat(",{}", maxBrackets-2) + "]"
-	tooMany := "[{}" + strings.Repeat(",{}", maxBrackets-1) + "]"
-	for name, c := range map[string]struct{ json, want string }{
-		"an object":            {`{"a":[1]}`, "{\n  \"a\": [\n    1\n  ]\n}"},
-		"as many as allowed":   {most, "[\n  {}" + strings.Repeat(",\n  {}", maxBrackets-2) + "\n]"},
-		"one more":             {tooMany, tooMany},
-		"an unfinished object": {`{"a":`, `{"a":`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := indent([]byte(c.json)); got != c.want {
-				t.Errorf("got %s, want %s", got, c.want)
-			}
-		})
-	}
-}
-
-func TestInWords(t *testing.T) {
-	for retryAfter, want := range map[string]string{
-		"1":                             "in a second",
-		"2":                             "in 2 seconds",
-		"119":                           "in 119 seconds",
-		"120":                           "in 2 minutes",
-		"121":                           "in 3 minutes",
-		"7200":                          "in 2 hours",
-		"7201":                          "in 3 hours",
-		"Tue, 01 Dec 2026 09:05:00 GMT": "on 1 December 2026 at 09:05 UTC",
-	} {
-		if got := inWords(retryAfter); got != want {
-			t.Errorf("%s: got %q, want %q", retryAfter, got, want)
 		}
 	}
 }

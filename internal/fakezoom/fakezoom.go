@@ -1,6 +1,6 @@
 // Package fakezoom is a stand-in for Zoom: its authorization server and one call of its API, for
-// one app and one user. It asks for consent on a page, refuses what Zoom refuses in a sign-in,
-// and answers in Zoom's form. Its access tokens don't expire.
+// one app and one user. It asks for consent on a page of its own, refuses what Zoom refuses in a
+// sign-in, and answers in Zoom's form. Its access tokens don't expire.
 //
 // https://developers.zoom.us/docs/integrations/oauth/
 package fakezoom
@@ -8,18 +8,19 @@ package fakezoom
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"zoom-oauth/templates"
 )
 
 // CodeLifetime is how long an authorization code can be exchanged.
@@ -38,15 +39,22 @@ const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Ch
 "phone_country":"USA","status":"active","job_title":"API Developer","company":"Example",
 "location":"Denver","login_types":[101]}`
 
-// Server is the stand-in, an http.Handler. Its exported fields may be changed until it serves.
-type Server struct {
-	ClientID, ClientSecret string
-	RedirectURI            string           // the registered one; "/" if the app is beside it
-	Scope                  string           // what the app may do; user:read:user reads the profile
-	Profile                string           // the JSON of /v2/users/me
-	Now                    func() time.Time // the clock that codes expire by
+//go:embed consent.html
+var consentHTML string
 
-	pages  *template.Template
+// consent is the page that asks the user. It needs the stand-in.
+var consent = template.Must(template.New("consent").Parse(consentHTML))
+
+// Server is the stand-in: an http.Handler, and an http.RoundTripper for an app in the same program.
+// Its exported fields may be changed until it serves.
+type Server struct {
+	ClientID     string
+	ClientSecret string           // "" makes the app a public client
+	RedirectURI  string           // the registered one; "/" if the app is on the same host
+	Scope        string           // what the app may do; user:read:user reads the profile
+	Profile      string           // the JSON of /v2/users/me
+	Now          func() time.Time // the clock that codes expire by
+
 	mux    http.ServeMux
 	mutex  sync.Mutex        // guards what follows
 	agreed bool              // whether the user has allowed the app
@@ -60,7 +68,9 @@ type grant struct {
 	issued            time.Time
 }
 
-// New returns a stand-in that knows one app, with these credentials and this redirect URI.
+// New returns a stand-in that knows one app, with these credentials and this redirect URI. Without
+// a secret, the app is a public client (RFC 6749 §2.1): it must use PKCE, and the user is asked at
+// every sign-in.
 func New(clientID, clientSecret, redirectURI string) *Server {
 	s := &Server{
 		ClientID:     clientID,
@@ -69,7 +79,6 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 		Scope:        "user:read:user",
 		Profile:      Jill,
 		Now:          time.Now,
-		pages:        templates.Parse(true),
 		codes:        map[string]grant{},
 		scopes:       map[string]string{},
 	}
@@ -77,6 +86,7 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 	s.mux.HandleFunc("POST /oauth/authorize", s.authorize)
 	s.mux.HandleFunc("POST /oauth/token", s.token)
 	s.mux.HandleFunc("GET /v2/users/me", s.me)
+	s.mux.HandleFunc("/v2/", s.unknown)
 	return s
 }
 
@@ -88,16 +98,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Beside returns a handler that answers Zoom's paths with the stand-in, and passes everything else
-// on to app.
-func (s *Server) Beside(app http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := s.mux.Handler(r); pattern == "" {
-			app.ServeHTTP(w, r)
-			return
-		}
-		s.ServeHTTP(w, r)
-	})
+// RoundTrip implements http.RoundTripper. It answers the request in memory.
+func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	recorder := httptest.NewRecorder()
+	s.ServeHTTP(recorder, r.Clone(r.Context()))
+	res := recorder.Result()
+	res.Request = r
+	return res, nil
 }
 
 // authorize answers an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3), for which it needs
@@ -105,6 +115,7 @@ func (s *Server) Beside(app http.Handler) http.Handler {
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	query, decision := r.URL.Query(), r.PostFormValue("decision")
 	methods := []string{"", "plain", "S256"}
+	noChallenge := s.isPublic() && query.Get("code_challenge") == ""
 	switch {
 	case query.Get("client_id") != s.ClientID:
 		send(w, http.StatusBadRequest, pageError{Code: 4702, Message: "Invalid client."})
@@ -112,7 +123,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusBadRequest, pageError{Code: 4700, Message: "Invalid redirect url"})
 	case query.Get("response_type") != "code":
 		s.sendBack(w, r, "error", "unsupported_response_type")
-	case !slices.Contains(methods, query.Get("code_challenge_method")):
+	case noChallenge || !slices.Contains(methods, query.Get("code_challenge_method")):
 		s.sendBack(w, r, "error", "invalid_request") // RFC 7636 §4.4.1
 	case decision == "decline":
 		s.sendBack(w, r, "error", "access_denied")
@@ -133,11 +144,16 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value st
 	http.Redirect(w, r, s.RedirectURI+"?"+answer.Encode(), http.StatusFound)
 }
 
-// allowed reports whether the user allows the app by this decision, or did so before.
+// isPublic reports whether the app is a public client.
+func (s *Server) isPublic() bool { return s.ClientSecret == "" }
+
+// allowed reports whether the user allows the app by this decision, or did so before. What was
+// allowed to a public client counts once, since any program could say that it is that client
+// (RFC 6819 §5.2.3.2).
 func (s *Server) allowed(decision string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.agreed = s.agreed || decision == "allow"
+	s.agreed = !s.isPublic() && s.agreed || decision == "allow"
 	return s.agreed
 }
 
@@ -160,9 +176,10 @@ func (s *Server) newCode(query url.Values) string {
 // ask shows the consent page.
 func (s *Server) ask(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", templates.SecurityPolicy(s.formAction()))
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; "+
+		"frame-ancestors 'none'; form-action "+s.formAction()+"; img-src data:; style-src 'unsafe-inline'")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	s.pages.ExecuteTemplate(w, "consent", s)
+	consent.Execute(w, s)
 }
 
 // formAction returns where the consent page's form may lead: to the stand-in, which sends the
@@ -175,11 +192,13 @@ func (s *Server) formAction() string {
 	return "'self' " + app.Scheme + "://" + app.Host
 }
 
-// token answers a token request (RFC 6749 §4.1.3) whose client proves who it is. It reads nothing
-// from the URL.
+// token answers a token request (RFC 6749 §4.1.3). It reads nothing from the URL.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	id, secret, ok := credentials(r)
 	r.ParseForm()
+	id, secret, ok := credentials(r)
+	if s.isPublic() {
+		id, ok = r.PostForm.Get("client_id"), !ok && r.PostForm.Has("client_id")
+	}
 	switch {
 	case !ok:
 		refuse(w, tokenError{"Client ID or client secret is missing.", "invalid_request", 4706})
@@ -192,8 +211,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// credentials returns the client's ID and secret, which are form-encoded (RFC 6749 §2.3.1), and
-// reports whether the request has them. One that is encoded wrongly is returned as "".
+// credentials returns the client's ID and secret by HTTP Basic, where they are form-encoded
+// (RFC 6749 §2.3.1), and reports whether the request has them. One that is encoded wrongly is
+// returned as "".
 func credentials(r *http.Request) (id, secret string, ok bool) {
 	id, secret, ok = r.BasicAuth()
 	id, _ = url.QueryUnescape(id)
@@ -261,12 +281,9 @@ func (s *Server) newToken() string {
 
 // me answers with the profile if the request has an access token that may read it (RFC 6750 §2.1).
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	s.mutex.Lock()
-	scope, known := s.scopes[token]
-	s.mutex.Unlock()
+	scope, known := s.scopeOf(r)
 	switch {
-	case !bearer || !known:
+	case !known:
 		send(w, http.StatusUnauthorized, apiError{124, "Invalid access token."})
 	case !slices.Contains(strings.Fields(scope), "user:read:user"):
 		send(w, http.StatusBadRequest, apiError{4711, "Invalid access token, does not contain " +
@@ -275,6 +292,26 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", jsonType)
 		io.WriteString(w, s.Profile)
 	}
+}
+
+// unknown answers a call of the API that the stand-in doesn't know with an empty object, so that
+// an app which makes it goes on, and says so in the log.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
+	if _, known := s.scopeOf(r); !known {
+		send(w, http.StatusUnauthorized, apiError{124, "Invalid access token."})
+		return
+	}
+	log.Printf("stand-in for Zoom: it answers %s %s with {}", r.Method, r.URL.EscapedPath())
+	send(w, http.StatusOK, struct{}{})
+}
+
+// scopeOf returns what the access token in a request may do, and reports whether there is one.
+func (s *Server) scopeOf(r *http.Request) (scope string, known bool) {
+	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	scope, known = s.scopes[token]
+	return scope, known && bearer
 }
 
 // pageError is what a browser gets instead of the consent page.

@@ -1,11 +1,14 @@
 package fakezoom
 
 import (
+	"bytes"
 	"encoding/json"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -441,44 +444,76 @@ func TestEveryAnswer(t *testing.T) {
 	}
 }
 
-// theApp is an app that answers everything with 418.
-var theApp = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusTeapot)
-})
-
-func TestBeside(t *testing.T) {
-	h := newServer().Beside(theApp)
-	for request, wantApp := range map[string]bool{
-		"GET /oauth/authorize":  false,
-		"POST /oauth/authorize": false,
-		"POST /oauth/token":     false,
-		"GET /v2/users/me":      false,
-		"GET /oauth/token":      true, // a page that isn't there
-		"GET /":                 true,
-		"GET //":                true,
-		"GET /oauth/":           true,
-		"PUT /nowhere":          true,
-		"OPTIONS *":             true,
+// TestPublicClient has an app without a secret (RFC 6749 3.2.1), which must use PKCE.
+func TestPublicClient(t *testing.T) {
+	const missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
+	s := New("id", "", redirectURI)
+	if got := outcome(visit(s, with(authorization, "code_challenge", ""))); got != "invalid_request" {
+		t.Errorf("without a challenge: got %s, want invalid_request", got)
+	}
+	for name, c := range map[string]struct{ id, authorization, verifier, want string }{
+		"its ID and verifier": {"id", "", verifier, ""},
+		"no ID":               {"", "", verifier, missing},
+		"another ID":          {"other", "", verifier, `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`},
+		"HTTP Basic":          {"id", "Basic aWQ6", verifier, missing},
+		"no verifier":         {"id", "", "", "invalid code"},
+		"another verifier":    {"id", "", challenge, "invalid code"},
 	} {
-		method, path, _ := strings.Cut(request, " ")
-		w := serve(h, httptest.NewRequest(method, path, nil))
-		if gotApp := w.Code == http.StatusTeapot; gotApp != wantApp {
-			t.Errorf("%s: got %d, want the app's 418: %t", request, w.Code, wantApp)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := outcome(visit(s, authorization)); got != "the question" {
+				t.Errorf("got %s, want the question each time", got)
+			}
+			code := allow(t, s, authorization)
+			r := post("/oauth/token", with(with(tokenForm(code), "client_id", c.id), "code_verifier", c.verifier))
+			if c.authorization != "" {
+				r.Header.Set("Authorization", c.authorization)
+			}
+			w := serve(s, r)
+			if c.want == "" {
+				accessToken(t, w)
+				return
+			}
+			wantJSON(t, w, 400, strings.Replace(c.want, "invalid code", invalidCode(code), 1))
+		})
 	}
 }
 
-func TestASignInBeside(t *testing.T) {
-	h := New("id", "s+%", "/").Beside(theApp)
-	request := with(authorization, "redirect_uri", "/")
-	if got := outcome(visit(h, request)); got != "the question" {
-		t.Fatalf("got %s, want the question", got)
+// TestUnknownCall calls what the stand-in doesn't know.
+func TestUnknownCall(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	s := newServer()
+	token := accessToken(t, exchange(s, tokenForm(allow(t, s, authorization))))
+	r := httptest.NewRequest("GET", "/v2/users/me/meetings?secret=x", nil)
+	wantJSON(t, serve(s, r), 401, `{"code":124,"message":"Invalid access token."}`)
+	r.Header.Set("Authorization", "Bearer "+token)
+	wantJSON(t, serve(s, r), 200, "{}")
+	const want = "stand-in for Zoom: it answers GET /v2/users/me/meetings with {}\n"
+	if got := said.String(); !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 1 {
+		t.Errorf("got the log %q, want %q", got, want)
 	}
-	w := press(h, request, "allow")
+}
+
+// TestRoundTrip signs in in memory.
+func TestRoundTrip(t *testing.T) {
+	s := New("id", "s+%", "/")
+	request := with(authorization, "redirect_uri", "/")
+	w := press(s, request, "allow")
 	code := sentBack(w).Get("code")
 	if got, want := w.Header().Get("Location"), "/?code="+code+"&state=s%26t"; code == "" || got != want {
 		t.Fatalf("got sent to %q, want %q", got, want)
 	}
-	token := accessToken(t, exchange(h, with(tokenForm(code), "redirect_uri", "/")))
-	wantJSON(t, profile(h, "Bearer "+token), 200, Jill)
+	form := with(tokenForm(code), "redirect_uri", "/")
+	r, _ := http.NewRequest("POST", "/oauth/token", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth("id", "s%2B%25")
+	res, err := s.RoundTrip(r)
+	if err != nil || res.StatusCode != 200 || res.Request != r {
+		t.Fatalf("got %v (%v), want 200 to the request", res, err)
+	}
+	r, _ = http.NewRequest("GET", "/v2/users/me", nil)
+	if res, err = s.RoundTrip(r); err != nil || res.StatusCode != 401 {
+		t.Errorf("without a token: got %v (%v), want 401", res, err)
+	}
 }
