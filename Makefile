@@ -1,5 +1,5 @@
 # The tools that are no part of the program. internal/tools/go.mod pins their versions.
-TOOL = go tool -modfile=$(CURDIR)/internal/tools/go.mod
+TOOL = go tool -modfile="$(CURDIR)/internal/tools/go.mod"
 AXE  = axe-core@4.14.1
 
 .DEFAULT_GOAL := help
@@ -33,21 +33,20 @@ fuzz: ## throw random queries and cookies at / for a minute
 	go test -run '^$$' -fuzz FuzzRoot -fuzztime $(or $(FUZZTIME),60s) .
 
 bench: ## measure a redirect and a sign-in, each beside a bare handler
-	@echo 'floor/app is the time of a bare handler over that of the app: 1 if the app cost nothing.'
 	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),3s) .
 
-lint: ## check formatting, go vet and staticcheck
+lint: ## check formatting, go vet (for other systems, too) and staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change: $$unformatted"; exit 1; }
-	go vet ./...
+	go vet ./... && GOOS=windows go vet ./... && GOOS=darwin go vet ./...
 	$(TOOL) staticcheck ./...
 	cd internal/e2e && go vet ./... && $(TOOL) staticcheck ./...
 
 fmt: ## format the code
 	gofmt -w .
 
-e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and save screenshots
+e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and follow the README's recipe
 	@command -v chromium >/dev/null || { echo "make e2e needs Chromium: apt-get install chromium"; exit 1; }
-	cd internal/e2e && AXE=$(CURDIR)/$< go test -count=1 -v -run '^TestBrowser' .
+	cd internal/e2e && AXE="$(CURDIR)/$<" go test -count=1 -v -skip '^TestReplicas' .
 
 replicas: ## run three replicas behind nginx, and kill one in the middle
 	@command -v nginx >/dev/null || { echo "make replicas needs nginx: apt-get install nginx-light"; exit 1; }

@@ -52,14 +52,9 @@ func FuzzRoot(f *testing.F) {
 	z := &zoomClient{clientID: "id", clientSecret: "secret", redirectURL: local, transport: zoom}
 	app := newApp(z, templates.Parse(false))
 	logTo(f)
-	usual := ""
-	for _, query := range []string{
-		"code=c&state=" + someFirst,
-		"code=c&state=" + someSecond,
-		"error=e&error_description=d&state=" + someFirst,
-		"error=e",
-	} {
-		usual += answerTo(app, query, cookie).Body.String()
+	known := map[string]bool{} // the pages that there are, whatever the query
+	for _, usual := range []string{"code=c&state=" + someFirst, "error=e", "code=c&state=again-"} {
+		known[answerTo(app, usual, cookie).Body.String()] = true
 	}
 	f.Fuzz(func(t *testing.T, query, cookies string) {
 		zoom.exchanges = 0
@@ -72,7 +67,9 @@ func FuzzRoot(f *testing.F) {
 			t.Errorf("exchanged %d codes without the cookie of the state", zoom.exchanges)
 		}
 		checkHeader(t, rec)
-		checkEscaping(t, r.URL.Query(), rec.Body.String(), usual)
+		if page := rec.Body.String(); rec.Code != http.StatusFound && query != "" && !known[page] {
+			t.Errorf("the page depends on the query: %s", page)
+		}
 	})
 }
 
@@ -119,22 +116,6 @@ func checkHeader(t *testing.T, rec *httptest.ResponseRecorder) {
 	for _, c := range cookies {
 		if !strings.HasPrefix(c.Name, plain) {
 			t.Errorf("sets the cookie %q", c.Name)
-		}
-	}
-}
-
-// checkEscaping fails the test if a page repeats markup of the query as it came. What usual pages
-// have may be in the query, too.
-func checkEscaping(t *testing.T, query url.Values, page, usual string) {
-	t.Helper()
-	for _, values := range query {
-		for _, value := range values {
-			if !strings.ContainsAny(value, `<>"`) || strings.Contains(usual, value) {
-				continue
-			}
-			if strings.Contains(page, value) {
-				t.Errorf("the page has %q as it came", value)
-			}
 		}
 	}
 }

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	signInTimeout  = 9 * time.Second  // for all of a sign-in's calls to Zoom together
-	cookieLifetime = 10 * time.Minute // from the redirect to Zoom until the user comes back
-	maxCookies     = 10               // more could make a Cookie header too long for a proxy
-	secondTry      = "again-"         // prefix of the state of a second try
+	zoomTimeout     = 9 * time.Second  // for all calls to Zoom of one sign-in together
+	cookieLifetime  = 10 * time.Minute // from the redirect to Zoom until the user comes back
+	maxCookies      = 10               // more could make a Cookie header too long for a proxy
+	secondTryPrefix = "again-"         // of the state of a second try
 )
 
-// app is the web server's handler. It stores nothing: the code verifier, which a sign-in needs when
-// Zoom sends the browser back, is in a cookie. The cookie is named after the sign-in's state.
+// app is the web server's handler. It stores nothing: each sign-in's code verifier is in a cookie,
+// which is named after the sign-in's state.
 type app struct {
 	zoom         *zoomClient
 	pages        *template.Template
@@ -54,10 +54,10 @@ func newApp(z *zoomClient, pages *template.Template) *app {
 		},
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
-		// Browsers accept a cookie with this prefix from this host alone, and over https alone.
+		// Browsers accept a cookie with this prefix only from this host, and only over https.
 		a.cookiePrefix = "__Host-zoom-oauth-"
 	}
-	a.mux.HandleFunc("GET /{$}", a.root)
+	a.mux.HandleFunc("GET /{$}", a.root) // just /, and nothing below it
 	a.mux.HandleFunc("GET /healthz", a.healthz)
 	a.mux.HandleFunc("/", a.notFound)
 	return a
@@ -89,12 +89,12 @@ func (s *statusRecorder) WriteHeader(status int) {
 
 // root starts a sign-in, or continues one when Zoom sends the browser back (RFC 6749 §4.1.2).
 //
-//	in the query       the state's cookie   what root does
-//	no code, no error                       sends the browser to Zoom
-//	an error                                shows a page: you are not signed in
-//	a code             is there             exchanges the code, and shows the profile
-//	a code             is missing, again    shows a page: start again
-//	a code             is missing           sends the browser to Zoom for a second try
+//	in the query             cookie of the state   what root does
+//	no code, no error                              sends the browser to Zoom
+//	an error, no code                              shows a page: you are not signed in
+//	a code                   is there              exchanges the code, and shows the profile
+//	a second try's code      is missing            shows a page: start again
+//	any other code           is missing            sends the browser to Zoom for a second try
 //
 // The second try is for a sign-in that begins on localhost and ends on the tunnel, where
 // localhost's cookie isn't sent. The user has just allowed the app, so Zoom sends the browser
@@ -115,10 +115,10 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	case verifier != "":
 		a.setCookie(w, a.cookiePrefix+state, "", -1) // it works once
 		a.finish(w, r, code, verifier)
-	case strings.HasPrefix(state, secondTry):
-		a.show(w, http.StatusBadRequest, "lost", nil)
+	case strings.HasPrefix(state, secondTryPrefix):
+		a.show(w, http.StatusBadRequest, "nocookie", nil)
 	default:
-		a.start(w, r, secondTry)
+		a.start(w, r, secondTryPrefix)
 	}
 }
 
@@ -143,22 +143,23 @@ func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 
 // finish exchanges the code for tokens, asks Zoom who the user is, and shows the profile.
 func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier string) {
-	ctx, cancel := context.WithTimeout(r.Context(), signInTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), zoomTimeout)
 	defer cancel()
 	t, err := a.zoom.exchange(ctx, code, verifier)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	var me user
-	response, err := a.zoom.get(ctx, t.AccessToken, "/v2/users/me", &me)
+	var page profile
+	response, err := a.zoom.get(ctx, t.AccessToken, "/v2/users/me", &page.User)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	var indented bytes.Buffer
-	json.Indent(&indented, response, "", "  ")
-	a.show(w, http.StatusOK, "profile", profile{me, indented.String(), t.Scope})
+	json.Indent(&indented, response, "", "  ") // doesn't fail, since get returns valid JSON
+	page.Response, page.Scope = indented.String(), t.Scope
+	a.show(w, http.StatusOK, "profile", page)
 }
 
 // profile is what the page "profile" shows.
@@ -168,32 +169,32 @@ type profile struct {
 	Scope    string // what the user has allowed
 }
 
-// fail responds when a call to Zoom has failed: with a second try if that may help, and otherwise
-// with the page that explains the error. It logs the error.
+// fail responds when a call to Zoom has failed. It logs the error, and shows the page that explains
+// it, unless a second try may help or the visitor has left.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // the visitor has left, and so ended the call
+	if r.Context().Err() != nil { // the visitor has left, which ended the call
 		w.WriteHeader(499) // only for the log; nginx's number for this
 		return
 	}
 	log.Println(err)
-	failure := &zoomError{page: "response"} // if err is of another type
+	failure := &zoomError{page: "response"} // for an error of another type
 	errors.As(err, &failure)
-	// If a page is reloaded during the exchange, the code is used up, but the browser still has the
-	// cookie, since it never got the response that removes it.
-	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTry)
+	// A code may have been used up by an earlier request with the same cookie, if that was broken
+	// off, by a reload for example, and the browser never got the response that removes the cookie.
+	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTryPrefix)
 	if failure.page == "code" && !isSecondTry {
-		a.start(w, r, secondTry)
+		a.start(w, r, secondTryPrefix)
 		return
 	}
 	if failure.RetryAfter != "" {
 		w.Header().Set("Retry-After", failure.RetryAfter)
 	}
-	status := cmp.Or(failureStatus[failure.page], http.StatusBadGateway)
+	status := cmp.Or(pageStatus[failure.page], http.StatusBadGateway)
 	a.show(w, status, failure.page, failure)
 }
 
-// failureStatus has the status of the pages for errors that aren't the server's or its settings'.
-var failureStatus = map[string]int{
+// pageStatus has the status of those pages for zoomErrors that aren't a 502 (Bad Gateway).
+var pageStatus = map[string]int{
 	"code":      http.StatusBadRequest,
 	"admin":     http.StatusForbidden,
 	"ratelimit": http.StatusServiceUnavailable,
@@ -215,7 +216,7 @@ func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	var body bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&body, page, data); err != nil {
 		log.Println(err)
-		http.Error(w, "This page has a fault, which the log explains.", 500)
+		http.Error(w, "Internal error. The log says why.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -230,7 +231,7 @@ func (a *app) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 		Value:    value,
 		Path:     "/",
 		MaxAge:   maxAge,
-		Secure:   strings.HasPrefix(name, "__Host-"), // which requires it
+		Secure:   strings.HasPrefix(name, "__Host-"), // which must be Secure
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	})

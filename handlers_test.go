@@ -23,7 +23,7 @@ import (
 // States in our form, which no app gave.
 const (
 	someFirst  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	someSecond = secondTry + someFirst
+	someSecond = secondTryPrefix + someFirst
 )
 
 // What the names of our cookies begin with.
@@ -103,7 +103,7 @@ func decision(w *world, p page) string {
 	switch {
 	case w.exchanges.Load() > 0:
 		return exchanged
-	case strings.Contains(p.header.Get("Location"), "&state="+secondTry):
+	case strings.Contains(p.header.Get("Location"), "&state="+secondTryPrefix):
 		return toSecondTry
 	case p.status == http.StatusFound:
 		return toFirstTry

@@ -1,11 +1,11 @@
 // Zoom-oauth signs a visitor in with Zoom and shows their Zoom profile. It uses OAuth 2.0's
 // authorization code grant (RFC 6749 §4.1) with PKCE (RFC 7636).
 //
-// It is a port of the tutorial "Zoom OAuth: How to Connect Your Web App to the Zoom Client". This
-// is where the tutorial's steps are:
+// It is a port of the tutorial "Zoom OAuth: How to Connect Your Web App to the Zoom Client". These
+// are the tutorial's steps:
 //
 //	.env                                  readSettings in main.go
-//	app.listen(8000)                      listen and serve in main.go
+//	app.listen(8000)                      defaultAddress, listen and serve in main.go
 //	app.get('/')                          root in handlers.go
 //	res.redirect(ZOOM_AUTH)               start in handlers.go, authorizeURL in zoom.go
 //	request.post(ZOOM_GET_AUTHCODE)       finish in handlers.go, exchange in zoom.go
@@ -14,7 +14,12 @@
 //	res.send(page)                        show in handlers.go, templates/profile.html
 //	res.send('Something went wrong')      fail in handlers.go, templates/problems.html
 //
-// New are the state, PKCE and the cookie. The tokens are not printed.
+// The tokens aren't printed. These terms are new:
+//
+//	state           a random name for a sign-in, which Zoom sends back with the code
+//	code verifier   a random secret of a sign-in, without which its code is useless (PKCE)
+//	second try      a sign-in that starts over, since its cookie with the code verifier is missing
+//	public client   a Zoom app without a client secret, for use on one's own machine
 package main
 
 import (
@@ -49,17 +54,17 @@ const usage = "Usage: zoom-oauth [-demo]\n" +
 func main() {
 	demo := slices.Equal(os.Args[1:], []string{"-demo"})
 	if len(os.Args) > 1 && !demo {
-		fmt.Fprintln(os.Stderr, usage) // without the arguments, which may be secrets
+		fmt.Fprintln(os.Stderr, usage) // don't repeat the arguments: they may be secrets
 		os.Exit(2)
 	}
-	log.SetOutput(os.Stdout)
+	log.SetOutput(os.Stdout) // like console.log
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the program at once
-		// Force an exit if run doesn't return in time: a write to stdout blocks for as long as
-		// nobody reads it, as after Ctrl+S in a terminal.
-		time.Sleep(signInTimeout + time.Second/2)
+		// serve needs zoomTimeout at most. After that, exit even if run doesn't return: a write to
+		// stdout blocks for as long as nobody reads it, as after Ctrl+S in a terminal.
+		time.Sleep(zoomTimeout + time.Second/2)
 		os.Exit(1)
 	})
 	if err := run(ctx, demo); err != nil {
@@ -98,14 +103,15 @@ func setUp(demo bool) (address string, a *app, err error) {
 		return address, newApp(z, templates.Parse(demo)), nil
 	}
 	standIn := fakezoom.New("demo", "secret", "/")
-	// All URLs are paths here. The browser stays on its host and port, and transport needs neither.
+	// Without oauthURL and apiURL, all URLs are just paths. To the browser, which calls the
+	// stand-in at /oauth/authorize, they mean this server, by whatever host and port it knows it.
 	a = newApp(&zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
 		redirectURL:  "/",
-		transport:    standIn, // responds in memory
+		transport:    standIn, // which the app calls in memory
 	}, templates.Parse(demo))
-	a.mux.Handle("/oauth/authorize", standIn) // asks the user
+	a.mux.Handle("/oauth/authorize", standIn)
 	return cmp.Or(os.Getenv("address"), defaultAddress), a, nil
 }
 
@@ -133,17 +139,18 @@ func readSettings() (address string, z *zoomClient, err error) {
 		apiURL:       strings.TrimSuffix(read("zoomAPIURL", "https://api.zoom.us"), "/"),
 		transport:    newTransport(),
 	}
-	// A public client, which comes back to this machine by http, has no secret.
+	// Only public clients, which have no secret, come back by http.
 	isPublic := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http:")
 	err = errors.Join(
-		check("clientID", credential.MatchString(z.clientID),
+		check("clientID", credentialPattern.MatchString(z.clientID),
 			"your app's Client ID, just as App Credentials at marketplace.zoom.us shows it"),
-		check("clientSecret", credential.MatchString(z.clientSecret) || isPublic,
+		check("clientSecret", credentialPattern.MatchString(z.clientSecret) || isPublic,
 			"your app's Client Secret, just as App Credentials at marketplace.zoom.us shows it"),
-		check("redirectURL", site.MatchString(z.redirectURL),
-			"the https address that ngrok shows, such as https://abc.ngrok-free.app, and no more"),
-		check("zoomURL", site.MatchString(z.oauthURL), "the https address of Zoom's OAuth server"),
-		check("zoomAPIURL", site.MatchString(z.apiURL), "the https address of Zoom's API"),
+		check("redirectURL", originPattern.MatchString(z.redirectURL),
+			"the https address that ngrok shows, like https://abc.ngrok-free.app, without a path"),
+		check("zoomURL", originPattern.MatchString(z.oauthURL),
+			"the https address of Zoom's OAuth server"),
+		check("zoomAPIURL", originPattern.MatchString(z.apiURL), "the https address of Zoom's API"),
 	)
 	if err != nil {
 		folder, _ := os.Getwd()
@@ -157,8 +164,8 @@ const settingsAdvice = `zoom-oauth can't start. Correct these settings:
 %w
 
 They belong in the file .env in %s,
-under just these names. To begin with, copy .env.example to .env; the README has the steps. If
-Windows has named the file .env.txt, rename it to .env. A variable in the environment comes first.`
+with exactly these names. To begin with, copy .env.example to .env; the README has the steps. If
+Windows has named the file .env.txt, rename it to .env. Environment variables override the file.`
 
 // check returns nil if a setting is right, and otherwise an error that says what it must be.
 func check(name string, isRight bool, mustBe string) error {
@@ -168,13 +175,13 @@ func check(name string, isRight bool, mustBe string) error {
 	return fmt.Errorf("  %-13s must be %s", name, mustBe)
 }
 
-// These match the values of settings. They reject what is left over from an example or from code,
-// such as brackets, quotes, spaces and semicolons.
+// The patterns reject placeholders and what is pasted along with a value: brackets, quotes, spaces,
+// commas, semicolons.
 var (
-	// credential matches a client ID or a client secret, such as CRI3gZbkREeCpTrXy81sqQ.
-	credential = regexp.MustCompile(`^[\w.~!$%&+/:=?@^|-]+$`)
-	// site matches https://abc.ngrok-free.app and, on this machine, http://127.0.0.1:8000.
-	site = regexp.MustCompile(`^(https://([\w.-]+|\[[0-9A-Fa-f:.]+\])` +
+	// credentialPattern matches a client ID or a client secret, such as CRI3gZbkREeCpTrXy81sqQ.
+	credentialPattern = regexp.MustCompile(`^[\w.~!$%&+/:=?@^|-]+$`)
+	// originPattern matches https://abc.ngrok-free.app and, on this machine, http://127.0.0.1:8000.
+	originPattern = regexp.MustCompile(`^(https://([\w.-]+|\[[0-9A-Fa-f:.]+\])` +
 		`|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?/?$`)
 )
 
@@ -187,7 +194,7 @@ func readEnvFile() (map[string]string, error) {
 	}
 	// godotenv.Load isn't used, since it keeps a byte order mark.
 	settings, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(text, []byte("\ufeff")))
-	if err != nil { // which quotes the file
+	if err != nil { // isn't wrapped, since it quotes the file
 		return nil, errors.New("zoom-oauth can't read .env: each line must be name=value, every" +
 			" quote must be closed, and the file must be saved as UTF-8")
 	}
@@ -200,7 +207,7 @@ func listen(address string) ([]net.Listener, error) {
 	const advice = "zoom-oauth can't listen: %w.\n" +
 		"Stop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. A demo reads address from the environment alone."
+		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts."
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf(advice, err)
@@ -208,7 +215,8 @@ func listen(address string) ([]net.Listener, error) {
 	hosts := []string{host}
 	if host == "localhost" {
 		hosts = []string{"127.0.0.1"}
-		if probe, err := net.Listen("tcp", "[::1]:0"); err == nil { // this machine has ::1
+		// Does this machine have ::1? It does if some port of it is free.
+		if probe, err := net.Listen("tcp", "[::1]:0"); err == nil {
 			probe.Close()
 			hosts = append(hosts, "::1")
 		}
@@ -220,7 +228,7 @@ func listen(address string) ([]net.Listener, error) {
 			return nil, fmt.Errorf(advice, err)
 		}
 		listeners = append(listeners, listener)
-		_, port, _ = net.SplitHostPort(listener.Addr().String()) // the system's choice, if it was 0
+		_, port, _ = net.SplitHostPort(listener.Addr().String()) // for 0, the system's choice
 	}
 	return listeners, nil
 }
@@ -237,7 +245,7 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	notes := []string{"register exactly this at Zoom"}
 	if redirect.Scheme == "http" { // then it is on this machine
 		if z.clientSecret == "" {
-			host = redirect.Hostname() // so that Zoom, which asks each time, needn't be asked twice
+			host = redirect.Hostname() // where the cookie must be, or there is a second try
 		} else {
 			notes = append(notes, "Zoom accepts http only without a clientSecret")
 		}
@@ -256,15 +264,14 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 }
 
 // serve handles requests until ctx is done, and then waits for those under way. It returns an error
-// if the server failed before, or had to cut off a request at the end.
+// if the server fails before ctx is done, or if it has to cut off a request in the end.
 func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       2 * zoomTimeout, // if this or WriteTimeout were less than zoomTimeout,
+		WriteTimeout:      2 * zoomTimeout, // it would cut off a sign-in
 		IdleTimeout:       time.Minute,
-		// These two must be longer than a sign-in, or they would cut it off.
-		ReadTimeout:  2 * signInTimeout,
-		WriteTimeout: 2 * signInTimeout,
 	}
 	failed := make(chan error, len(listeners)) // buffered, so that no goroutine blocks
 	for _, listener := range listeners {
@@ -276,7 +283,7 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 	case <-ctx.Done():
 	}
 	fmt.Println("\nFinishing what is under way. Press Ctrl+C again to end at once.")
-	grace, cancel := context.WithTimeout(context.Background(), signInTimeout)
+	grace, cancel := context.WithTimeout(context.Background(), zoomTimeout)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
 		return fmt.Errorf("zoom-oauth cut off requests that were still under way: %w", err)

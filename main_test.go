@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,8 +131,8 @@ const (
 		" shows it\n"
 	noSecret = "  clientSecret  must be your app's Client Secret, just as App Credentials at marketplace.zoom.us" +
 		" shows it\n"
-	noURL = "  redirectURL   must be the https address that ngrok shows, such as https://abc.ngrok-free.app," +
-		" and no more\n"
+	noURL = "  redirectURL   must be the https address that ngrok shows, like https://abc.ngrok-free.app," +
+		" without a path\n"
 )
 
 // settingsError returns what the program says about these lines, in the folder where it is.
@@ -141,8 +140,8 @@ func settingsError(lines string) string {
 	folder, _ := os.Getwd()
 	return "zoom-oauth can't start. Correct these settings:\n\n" + lines + "\n" +
 		"They belong in the file .env in " + folder + ",\n" +
-		"under just these names. To begin with, copy .env.example to .env; the README has the steps. If\n" +
-		"Windows has named the file .env.txt, rename it to .env. A variable in the environment comes first."
+		"with exactly these names. To begin with, copy .env.example to .env; the README has the steps. If\n" +
+		"Windows has named the file .env.txt, rename it to .env. Environment variables override the file."
 }
 
 // TestFirstMistakes checks the whole of what the program says before .env is filled in well.
@@ -248,7 +247,7 @@ func TestRefusalToStart(t *testing.T) {
 	_, elsewhere := net.Listen("tcp", "192.0.2.1:8000")
 	const advice = ".\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. A demo reads address from the environment alone.\n"
+		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts.\n"
 	for name, c := range map[string]struct{ env, address, says string }{
 		"bad settings":    {"clientID=id", "", noSecret + noURL},
 		"bad .env":        {"SECRET", "", "clientID"},
@@ -446,7 +445,7 @@ func TestStop(t *testing.T) {
 				time.Sleep(time.Second)
 				begin := time.Now()
 				stop()
-				if err := <-ended; (err == nil) != (c.finished != "") || time.Since(begin) > signInTimeout {
+				if err := <-ended; (err == nil) != (c.finished != "") || time.Since(begin) > zoomTimeout {
 					t.Errorf("got the error %v after %v, want an end with status %q", err, time.Since(begin), c.finished)
 				}
 				wantWords(t, response.String(), c.finished)
@@ -494,7 +493,7 @@ func TestUnreadPage(t *testing.T) {
 		network, stop, ended := atServe(t, app)
 		connection, _ := network.dial(t.Context(), "", "")
 		io.WriteString(connection, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n")
-		time.Sleep(2*signInTimeout + time.Second)
+		time.Sleep(2*zoomTimeout + time.Second)
 		if page, err := io.ReadAll(connection); len(page) > 0 || err != nil {
 			t.Errorf("got %q (%v), want a closed connection", page, err)
 		}
@@ -541,38 +540,6 @@ func TestServerFails(t *testing.T) {
 	err := serve(t.Context(), http.NotFoundHandler(), []net.Listener{newMemory(), network})
 	if !errors.Is(err, net.ErrClosed) {
 		t.Errorf("got the error %v, want %v", err, net.ErrClosed)
-	}
-}
-
-// TestSecondSignalEndsAtOnce is impatient with a program that waits for a request to end.
-func TestSecondSignalEndsAtOnce(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("Windows can't send Ctrl+C to another process")
-	}
-	u := newUpstream(t, newWorld(t, local))
-	heard := make(chan bool, 9)
-	u.set(tokenPath, func(net.Conn, *http.Request, string) bool {
-		heard <- true
-		time.Sleep(signInTimeout)
-		return false
-	})
-	p := newProgram(t, "", environment(u))
-	connection, err := net.Dial("tcp", parse(p.begin(t)).Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer connection.Close()
-	io.WriteString(connection, callback)
-	receive(t, heard)
-	begin := time.Now()
-	go func() {
-		for p.Process.Signal(syscall.SIGTERM) == nil {
-			time.Sleep(50 * time.Millisecond)
-		}
-	}()
-	p.Wait()
-	if p.ProcessState.Success() || time.Since(begin) > signInTimeout {
-		t.Errorf("got %v after %v, want the end by the second signal", p.ProcessState, time.Since(begin))
 	}
 }
 

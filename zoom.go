@@ -35,11 +35,11 @@ type zoomClient struct {
 // newTransport returns a transport for calls to Zoom.
 func newTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	// With limits of their own, these two can be told apart in the log. Both leave time for a name
-	// server that doesn't respond, which costs five seconds.
+	// Six seconds are less than zoomTimeout, so that the log can name the step that took too long,
+	// and more than the five that a name server costs if it doesn't respond.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
-	t.MaxIdleConnsPerHost = t.MaxIdleConns // not just two, the default, when many sign in at once
+	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
 	return t
 }
 
@@ -50,7 +50,7 @@ func newTransport() http.RoundTripper {
 //	&redirect_uri=https%3A%2F%2Fabc.ngrok-free.app&state=M2RKJOLEGVOF4NLUNNMVQFJC3F
 //	&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256
 //
-// The code challenge is a hash of the code verifier, a secret that exchange shows to Zoom later.
+// The code challenge is a hash of the code verifier. Zoom gets the code verifier from exchange.
 func (z *zoomClient) authorizeURL(state, verifier string) string {
 	hash := sha256.Sum256([]byte(verifier))
 	challenge := base64.RawURLEncoding.EncodeToString(hash[:])
@@ -70,7 +70,8 @@ type tokens struct {
 	Scope        string `json:"scope"`
 }
 
-// user has what the profile page shows of Zoom's response to /v2/users/me. Any field may be empty.
+// user has the fields of Zoom's response to /v2/users/me that the profile page shows. Any of them
+// may be empty.
 //
 // https://developers.zoom.us/docs/api/users/#tag/users/GET/users/{userId}
 type user struct {
@@ -90,11 +91,11 @@ type user struct {
 // tokenPath is the path of the tutorial's ZOOM_GET_AUTHCODE.
 const tokenPath = "/oauth/token"
 
-// bearerToken matches an access token that is valid in a header (RFC 6750 §2.1).
-var bearerToken = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
+// bearerTokenPattern matches an access token that is valid in a header (RFC 6750 §2.1).
+var bearerTokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // exchange exchanges an authorization code and its code verifier for tokens (RFC 6749 §4.1.3,
-// RFC 7636 §4.5). It returns a *zoomError if that fails.
+// RFC 7636 §4.5).
 func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (tokens, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	form := url.Values{
@@ -105,7 +106,7 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 	}
 	if z.clientSecret == "" { // a public client only names itself (RFC 6749 §3.2.1)
 		form.Set("client_id", z.clientID)
-	} else { // HTTP Basic, but with both parts form-encoded first (RFC 6749 §2.3.1)
+	} else { // like SetBasicAuth, but with both parts form-encoded first (RFC 6749 §2.3.1)
 		credentials := url.QueryEscape(z.clientID) + ":" + url.QueryEscape(z.clientSecret)
 		credentials = base64.StdEncoding.EncodeToString([]byte(credentials))
 		header.Set("Authorization", "Basic "+credentials)
@@ -121,15 +122,14 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 		return tokens{}, err
 	}
 	// The type is case-insensitive (RFC 6749 §5.1). Other types must not be used (§7.1).
-	if !strings.EqualFold(t.TokenType, "bearer") || !bearerToken.MatchString(t.AccessToken) {
+	if !strings.EqualFold(t.TokenType, "bearer") || !bearerTokenPattern.MatchString(t.AccessToken) {
 		return tokens{}, &zoomError{page: "response", detail: tokenPath + ": no bearer token"}
 	}
 	return t, nil
 }
 
 // get calls a path of Zoom's API, such as /v2/users/me, with an access token (RFC 6750 §2.1). It
-// decodes the response, JSON, into the struct that dst points to, and returns it undecoded as well.
-// It returns a *zoomError if the call fails.
+// decodes the response into the struct that dst points to, and also returns it as it came.
 func (z *zoomClient) get(ctx context.Context, accessToken, path string, dst any) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
 	if err != nil {
@@ -142,8 +142,9 @@ func (z *zoomClient) get(ctx context.Context, accessToken, path string, dst any)
 // maxResponse is the length of the longest response that call accepts, in bytes.
 const maxResponse = 1 << 20
 
-// call sends a request to Zoom, decodes the response like get, and returns it undecoded as well.
-// The response must have the status 200 and a JSON object. It returns a *zoomError if it hasn't.
+// call sends a request to Zoom. If the response is a JSON object with the status 200, call decodes
+// it into the struct that dst points to, and also returns it as it came. Otherwise it returns a
+// *zoomError.
 func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
 	// Unlike http.Client, RoundTrip doesn't follow redirects, which could leak credentials.
 	res, err := z.transport.RoundTrip(req)
@@ -151,7 +152,7 @@ func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
 		return nil, connectionError(req, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // its body would outlast the deadline
+	if res.StatusCode == http.StatusSwitchingProtocols { // reading on could block for ever
 		return nil, responseError(req, res, nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
@@ -174,7 +175,7 @@ type zoomError struct {
 
 	// For the page. Each may be empty.
 	Number     int    // Zoom's number for the error
-	Scopes     string // the app needs one of these
+	Scopes     string // of which the Zoom app needs one
 	TrackingID string // for Zoom's support
 	RetryAfter string // when to call again, as in Zoom's header
 }
@@ -183,14 +184,15 @@ type zoomError struct {
 func (e *zoomError) Error() string { return "zoom: " + e.page + ": " + e.detail }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of system errors, time-outs and certificate errors. Other errors quote what was received, which
+// of time-outs, system errors and certificate errors. Other errors quote what was received, which
 // may be a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
 	netError, isNetError := errors.AsType[net.Error](err)
+	isTimeout := isNetError && netError.Timeout()
 	_, isSystemError := errors.AsType[*net.OpError](err)
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
-	if isSystemError || isCertificateError || isNetError && netError.Timeout() {
+	if isTimeout || isSystemError || isCertificateError {
 		reason = err.Error()
 	}
 	detail := fmt.Sprintf("%s: %q", req.URL, reason)
@@ -214,20 +216,21 @@ type errorResponse struct {
 }
 
 var (
-	errorName = regexp.MustCompile(`^[a-z_]{1,50}$`)
-	// scopes finds "user:read:user, user:read:user:admin" in "… does not contain scopes:[…]".
-	scopes = regexp.MustCompile(`[a-z_]+:[a-z_:, ]+`)
+	// errorNamePattern matches the name of an OAuth error, such as invalid_grant.
+	errorNamePattern = regexp.MustCompile(`^[a-z_]{1,50}$`)
+	// scopesPattern finds the scopes in "… does not contain scopes:[user:read:user]".
+	scopesPattern = regexp.MustCompile(`[a-z_]+:[a-z_:, ]+`)
 )
 
 // responseError returns the error for a response that can't be used. For the log it has what Zoom
-// says, but no sentence of the OAuth server's, which may quote the authorization code.
+// says, but none of the OAuth server's sentences, which may quote the authorization code.
 func responseError(req *http.Request, res *http.Response, body []byte) *zoomError {
 	var said errorResponse
 	json.Unmarshal(body, &said) // leaves it empty if body isn't JSON
 	e := &zoomError{
 		page:       said.page(res.StatusCode),
 		Number:     cmp.Or(said.ErrorCode, said.Code),
-		Scopes:     scopes.FindString(said.Message),
+		Scopes:     scopesPattern.FindString(said.Message),
 		TrackingID: res.Header.Get("x-zm-trackingid"),
 		RetryAfter: res.Header.Get("Retry-After"),
 	}
@@ -239,7 +242,7 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 	if len(body) > maxResponse {
 		e.detail += ", longer than 1 MiB"
 	}
-	if errorName.MatchString(said.Name) {
+	if errorNamePattern.MatchString(said.Name) {
 		e.detail += ", " + said.Name
 	}
 	if e.Number != 0 {

@@ -431,7 +431,7 @@ func TestUsedCode(t *testing.T) {
 			return answers(400, body)(c, r, form)
 		})
 		p := b.get(b.callback("used"))
-		if state := p.state(t); !strings.HasPrefix(state, secondTry) {
+		if state := p.state(t); !strings.HasPrefix(state, secondTryPrefix) {
 			t.Errorf("got the state %s, want a second try", state)
 		}
 		wantProfile(t, b.follow(p))
@@ -634,7 +634,7 @@ func wantNoSecrets(t *testing.T, path string, does behaviour) {
 func TestReadmeExplainsThePages(t *testing.T) {
 	var want []string
 	for _, name := range []string{
-		"declined", "lost", "code", "credentials", "redirect", "scope", "admin", "ratelimit", "connection", "response",
+		"declined", "nocookie", "code", "credentials", "redirect", "scope", "admin", "ratelimit", "connection", "response",
 	} {
 		var body bytes.Buffer
 		if err := templates.Parse(false).ExecuteTemplate(&body, name, &zoomError{}); err != nil {

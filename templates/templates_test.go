@@ -9,7 +9,7 @@ import (
 func TestPagesWithoutData(t *testing.T) {
 	for _, demo := range []bool{false, true} {
 		pages := Parse(demo)
-		for _, name := range []string{"declined", "lost", "notfound"} {
+		for _, name := range []string{"declined", "nocookie", "notfound"} {
 			var page strings.Builder
 			if err := pages.ExecuteTemplate(&page, name, nil); err != nil {
 				t.Errorf("%s: got the error %v, want none", name, err)
