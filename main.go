@@ -135,8 +135,8 @@ func readSettings() (address string, z *zoomClient, err error) {
 		clientID:     read("clientID", ""),
 		clientSecret: read("clientSecret", ""),
 		redirectURL:  read("redirectURL", ""),
-		oauthURL:     strings.TrimSuffix(read("zoomURL", "https://zoom.us"), "/"),
-		apiURL:       strings.TrimSuffix(read("zoomAPIURL", "https://api.zoom.us"), "/"),
+		oauthURL:     strings.TrimRight(read("zoomURL", "https://zoom.us"), "/"),
+		apiURL:       strings.TrimRight(read("zoomAPIURL", "https://api.zoom.us"), "/"),
 		transport:    newTransport(),
 	}
 	// Only public clients, which have no secret, come back by http.
@@ -146,11 +146,11 @@ func readSettings() (address string, z *zoomClient, err error) {
 			"your app's Client ID, just as App Credentials at marketplace.zoom.us shows it"),
 		check("clientSecret", credentialPattern.MatchString(z.clientSecret) || isPublic,
 			"your app's Client Secret, just as App Credentials at marketplace.zoom.us shows it"),
-		check("redirectURL", originPattern.MatchString(z.redirectURL),
+		check("redirectURL", isOrigin(z.redirectURL),
 			"the https address that ngrok shows, like https://abc.ngrok-free.app, without a path"),
-		check("zoomURL", originPattern.MatchString(z.oauthURL),
+		check("zoomURL", isOrigin(z.oauthURL),
 			"the https address of Zoom's OAuth server"),
-		check("zoomAPIURL", originPattern.MatchString(z.apiURL), "the https address of Zoom's API"),
+		check("zoomAPIURL", isOrigin(z.apiURL), "the https address of Zoom's API"),
 	)
 	if err != nil {
 		folder, _ := os.Getwd()
@@ -184,6 +184,12 @@ var (
 	originPattern = regexp.MustCompile(`^(https://([\w.-]+|\[[0-9A-Fa-f:.]+\])` +
 		`|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?/?$`)
 )
+
+// isOrigin reports whether s is a URL that originPattern matches.
+func isOrigin(s string) bool {
+	_, err := url.Parse(s)
+	return err == nil && originPattern.MatchString(s)
+}
 
 // readEnvFile returns the variables in the file .env, or none if there is no such file. Its error
 // doesn't quote the file.
@@ -271,7 +277,7 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       2 * zoomTimeout, // if this or WriteTimeout were less than zoomTimeout,
 		WriteTimeout:      2 * zoomTimeout, // it would cut off a sign-in
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute, // longer than a load balancer's, usually one minute
 	}
 	failed := make(chan error, len(listeners)) // buffered, so that no goroutine blocks
 	for _, listener := range listeners {

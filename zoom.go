@@ -39,6 +39,9 @@ func newTransport() http.RoundTripper {
 	// and more than the five that a name server costs if it doesn't respond.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
+	// In HTTP/2, all calls share a connection. Close it if it hangs, or they would go on failing.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
+	t.MaxResponseHeaderBytes = 64 << 10    // parts of the header go into the log and onto a page
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
 	return t
 }
@@ -197,7 +200,7 @@ func connectionError(req *http.Request, err error) *zoomError {
 	}
 	detail := fmt.Sprintf("%s: %q", req.URL, reason)
 	if proxy, _ := http.ProxyFromEnvironment(req); proxy != nil {
-		detail += ", through the proxy " + proxy.Host
+		detail += ", through the proxy " + proxy.Hostname()
 	}
 	return &zoomError{page: "connection", detail: detail}
 }

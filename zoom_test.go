@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -133,6 +134,7 @@ var faults = []fault{
 	{"a gzip bomb", gzipBomb, responseTitle, "longer than 1 MiB"},
 	{"a redirect", answers(302, "", "Location: https://me:p@b.example/x"), responseTitle, `redirect to "b.example"`},
 	{"a bad redirect", answers(302, "", "Location: https://CODE%zz"), responseTitle, `HTTP 302 "", tracking`},
+	{"a long header", answers(400, "{}", "x-zm-trackingid: "+strings.Repeat("x", 64<<10)), connectionTitle, broken},
 	{"a hang-up", says(""), connectionTitle, ""},
 	{"a hang-up in the middle", says(httpOK + "Content-Length: 9999\r\n\r\n{\"a\":"), connectionTitle, broken},
 	{"no HTTP", says("220 smtp.example.com ESMTP\r\n"), connectionTitle, broken},
@@ -493,6 +495,55 @@ func hurriedClock() func() time.Time {
 		now = now.Add(6 * time.Minute)
 		return now
 	}
+}
+
+// deafConn is a connection on which nothing arrives any more once it is deaf.
+type deafConn struct {
+	net.Conn
+	deaf atomic.Bool
+}
+
+// Write implements net.Conn.
+func (c *deafConn) Write(p []byte) (int, error) {
+	if c.deaf.Load() {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// TestHungConnection has a Zoom that speaks HTTP/2, on a connection that hangs after a sign-in. One
+// more sign-in may fail, but no second one.
+func TestHungConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logTo(t)
+		app, _ := inMemory(t)
+		network := newMemory()
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			io.WriteString(rw, strings.Replace(goodAnswer(r.URL.Path), "Jill", r.Proto, 1))
+		}))
+		server.Listener.Close()
+		server.Listener, server.EnableHTTP2 = network, true
+		server.StartTLS()
+		defer server.Close()
+		var connections []*deafConn
+		transport := app.zoom.transport.(*http.Transport)
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := network.dial(ctx, "", "")
+			connections = append(connections, &deafConn{Conn: c})
+			return connections[len(connections)-1], err
+		}
+		app.zoom.oauthURL, app.zoom.apiURL = "https://zoom.test", "https://zoom.test"
+		for _, want := range []string{"HTTP/2.0 Chill", connectionTitle, "HTTP/2.0 Chill"} {
+			rec := httptest.NewRecorder()
+			app.ServeHTTP(rec, callbackRequest())
+			if got := (page{body: rec.Body.String()}).title(); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			connections[0].deaf.Store(true)
+		}
+		transport.CloseIdleConnections()
+	})
 }
 
 // TestConnectionsAreKept has twenty sign-ins at once, twice. Zoom holds each round's token

@@ -1,2 +1,2 @@
 history.replaceState(null, "", location.origin + location.pathname)
-addEventListener("pageshow", event => { if (event.persisted) location.reload() })
+addEventListener("pageshow", event => { if (event.persisted) { document.body.remove(); location.reload() } })

@@ -69,8 +69,8 @@ type grant struct {
 }
 
 // New returns a stand-in that knows one app, with these credentials and this redirect URI. Without
-// a secret, the app is a public client (RFC 6749 §2.1): it must use PKCE, and the user is asked at
-// every sign-in.
+// a secret, the app is a public client (RFC 6749 §2.1): it must use PKCE (RFC 9700 §2.1.1), and the
+// user is asked at every sign-in.
 func New(clientID, clientSecret, redirectURI string) *Server {
 	s := &Server{
 		ClientID:     clientID,
