@@ -210,7 +210,7 @@ func readEnvFile() (map[string]string, error) {
 // listen listens on an address, host:port. For localhost it listens on both 127.0.0.1 and ::1,
 // since browsers try either. Its error has the system's reason, and says what to do.
 func listen(address string) ([]net.Listener, error) {
-	const advice = "zoom-oauth can't listen: %w.\n" +
+	const advice = "zoom-oauth can't listen: %w\n" +
 		"Stop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
 		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts."

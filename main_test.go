@@ -242,7 +242,7 @@ func TestRefusalToStart(t *testing.T) {
 	defer taken.Close()
 	_, inUse := net.Listen("tcp", taken.Addr().String())
 	_, elsewhere := net.Listen("tcp", "192.0.2.1:8000")
-	const advice = ".\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
+	const advice = "\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
 		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts.\n"
 	for name, c := range map[string]struct{ env, address, says string }{
@@ -356,8 +356,8 @@ func TestDemo(t *testing.T) {
 	wantWords(t, profile.body, "<strong>Demo.</strong>")
 	b.decline = true // nobody asks again
 	wantProfile(t, b.visit(site))
-	wantWords(t, p.stdout.String(), "POST /oauth/authorize 302")
 	p.stop(t)
+	wantWords(t, p.stdout.String(), "POST /oauth/authorize 302")
 }
 
 // stop ends the program as Ctrl+C does, and wants it to end well. Windows can't send Ctrl+C to
@@ -366,6 +366,7 @@ func (p *program) stop(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		p.Process.Kill()
+		p.Wait() // until all that it printed is here
 		return
 	}
 	p.Process.Signal(os.Interrupt)
