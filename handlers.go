@@ -131,8 +131,8 @@ func (a *app) verifierOf(state string, r *http.Request) string {
 	return cookie.Value
 }
 
-// start sends the browser to Zoom with a new state, which begins with prefix, and sets a cookie
-// with a new code verifier.
+// start sends the browser to Zoom with a new state, which begins with prefix, and sets the state's
+// cookie to a new code verifier.
 func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 	state := prefix + rand.Text()
 	verifier := rand.Text() + rand.Text() // 52 characters; the minimum is 43 (RFC 7636 §4.1)
@@ -179,8 +179,8 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	log.Println(err)
 	failure := &zoomError{page: "response"} // for an error of another type
 	errors.As(err, &failure)
-	// A code may have been used up by an earlier request with the same cookie, if that was broken
-	// off, by a reload for example, and the browser never got the response that removes the cookie.
+	// Zoom may have accepted the code before, for a request that was broken off, for example by a
+	// reload, so that the browser didn't get the response which removes the cookie.
 	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTryPrefix)
 	if failure.page == "code" && !isSecondTry {
 		a.start(w, r, secondTryPrefix)
@@ -193,7 +193,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.show(w, status, failure.page, failure)
 }
 
-// pageStatus has the status of those pages for zoomErrors that aren't a 502 (Bad Gateway).
+// pageStatus has the status of a zoomError's page if that isn't 502 (Bad Gateway).
 var pageStatus = map[string]int{
 	"code":      http.StatusBadRequest,
 	"admin":     http.StatusForbidden,

@@ -31,8 +31,7 @@ import (
 const (
 	local    = "http://localhost:8000"
 	loopback = "http://127.0.0.1:8000"
-	tunnel   = "https://abc.ngrok-free.app" // passes its own host on
-	rewriter = "https://xyz.ngrok-free.app" // passes localhost:8000 on, like --host-header=rewrite
+	tunnel   = "https://abc.ngrok-free.app"
 )
 
 // Credentials that break whatever doesn't encode them.
@@ -71,19 +70,12 @@ func newWorld(t testing.TB, redirectURL string) *world {
 		oauthURL: zoomServer.URL, apiURL: zoomServer.URL, transport: newTransport(),
 	}, templates.Parse(false))
 
-	rewrite := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		r.Host = "localhost:8000"
-		w.app.ServeHTTP(rw, r)
-	})
-	for site, server := range map[string]*httptest.Server{
-		local: httptest.NewServer(w.app), loopback: httptest.NewServer(w.app),
-		tunnel: httptest.NewTLSServer(w.app), rewriter: httptest.NewTLSServer(rewrite),
-	} {
-		t.Cleanup(server.Close)
-		address := strings.Replace(site, "https://", "", 1) + ":443"
-		address, _ = strings.CutPrefix(strings.Replace(address, ":8000:443", ":8000", 1), "http://")
-		w.addresses[address] = server.Listener.Addr().String()
-	}
+	plain, secure := httptest.NewServer(w.app), httptest.NewTLSServer(w.app)
+	t.Cleanup(plain.Close)
+	t.Cleanup(secure.Close)
+	w.addresses["localhost:8000"] = plain.Listener.Addr().String()
+	w.addresses["127.0.0.1:8000"] = plain.Listener.Addr().String()
+	w.addresses["abc.ngrok-free.app:443"] = secure.Listener.Addr().String()
 	return w
 }
 
@@ -230,14 +222,6 @@ func (b *browser) follow(p page) page {
 		p = b.get(next.String())
 	}
 	return p
-}
-
-// hops follows at most n redirects from a page.
-func (b *browser) hops(p page, n int) {
-	b.t.Helper()
-	for ; n > 0 && p.status == http.StatusFound; n-- {
-		p = b.get(p.next(b.t).String())
-	}
 }
 
 // consent answers p if it is Zoom's question, and returns what follows, or else p itself.

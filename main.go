@@ -103,8 +103,8 @@ func setUp(demo bool) (address string, a *app, err error) {
 		return address, newApp(z, templates.Parse(demo)), nil
 	}
 	standIn := fakezoom.New("demo", "secret", "/")
-	// Without oauthURL and apiURL, all URLs are just paths. To the browser, which calls the
-	// stand-in at /oauth/authorize, they mean this server, by whatever host and port it knows it.
+	// oauthURL and apiURL stay empty, so that all URLs are just paths. The browser, which needs
+	// /oauth/authorize, completes them with the host and port by which it has reached this server.
 	a = newApp(&zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
@@ -139,7 +139,7 @@ func readSettings() (address string, z *zoomClient, err error) {
 		apiURL:       strings.TrimRight(read("zoomAPIURL", "https://api.zoom.us"), "/"),
 		transport:    newTransport(),
 	}
-	// Only public clients, which have no secret, come back by http.
+	// A public client has no secret, and a redirect URL on this machine, with http.
 	isPublic := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http:")
 	err = errors.Join(
 		check("clientID", credentialPattern.MatchString(z.clientID),
@@ -221,7 +221,7 @@ func listen(address string) ([]net.Listener, error) {
 	hosts := []string{host}
 	if host == "localhost" {
 		hosts = []string{"127.0.0.1"}
-		// Does this machine have ::1? It does if some port of it is free.
+		// Add ::1 if this machine has it, that is, if a listener can get any free port of it.
 		if probe, err := net.Listen("tcp", "[::1]:0"); err == nil {
 			probe.Close()
 			hosts = append(hosts, "::1")
@@ -251,7 +251,7 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	notes := []string{"register exactly this at Zoom"}
 	if redirect.Scheme == "http" { // then it is on this machine
 		if z.clientSecret == "" {
-			host = redirect.Hostname() // where the cookie must be, or there is a second try
+			host = redirect.Hostname() // begin where the sign-in ends: no second try is needed
 		} else {
 			notes = append(notes, "Zoom accepts http only without a clientSecret")
 		}
@@ -275,9 +275,9 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * zoomTimeout, // if this or WriteTimeout were less than zoomTimeout,
-		WriteTimeout:      2 * zoomTimeout, // it would cut off a sign-in
-		IdleTimeout:       2 * time.Minute, // longer than a load balancer's, usually one minute
+		ReadTimeout:       2 * zoomTimeout, // more than a sign-in may take
+		WriteTimeout:      2 * zoomTimeout, // likewise
+		IdleTimeout:       2 * time.Minute, // more than a load balancer's, often one minute
 	}
 	failed := make(chan error, len(listeners)) // buffered, so that no goroutine blocks
 	for _, listener := range listeners {
