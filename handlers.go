@@ -42,7 +42,7 @@ func newApp(z *zoomClient, pages *template.Template) *app {
 		pages:        pages,
 		mux:          http.NewServeMux(),
 		cookiePrefix: "zoom-oauth-",
-		// Zoom requires the first four of pages that are shown in its desktop app.
+		// Zoom requires the first four on pages that its desktop app shows.
 		// https://developers.zoom.us/docs/build-flow/security/owasp/
 		headers: map[string]string{
 			"Strict-Transport-Security":  "max-age=31536000",
@@ -177,10 +177,10 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	log.Println(err)
-	failure := &zoomError{page: "response"} // for an error of another type
+	failure := &zoomError{page: "response"} // unless err is a zoomError itself
 	errors.As(err, &failure)
-	// Zoom may have accepted the code before, for a request that was broken off, for example by a
-	// reload, so that the browser didn't get the response which removes the cookie.
+	// If a page is reloaded while Zoom is being called, the browser sends the same code and cookie
+	// again. But the code works once, so the first request has used it up.
 	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTryPrefix)
 	if failure.page == "code" && !isSecondTry {
 		a.start(w, r, secondTryPrefix)
@@ -193,7 +193,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.show(w, status, failure.page, failure)
 }
 
-// pageStatus has the status of a zoomError's page if that isn't 502 (Bad Gateway).
+// pageStatus maps the page of a zoomError to its HTTP status, if that isn't 502 (Bad Gateway).
 var pageStatus = map[string]int{
 	"code":      http.StatusBadRequest,
 	"admin":     http.StatusForbidden,

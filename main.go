@@ -18,7 +18,7 @@
 //
 //	state           a random name for a sign-in, which Zoom sends back with the code
 //	code verifier   a random secret of a sign-in, without which its code is useless (PKCE)
-//	second try      a sign-in that starts over, since its cookie with the code verifier is missing
+//	second try      a sign-in that starts over, since its cookie is missing or its code is used up
 //	public client   a Zoom app without a client secret, for use on one's own machine
 package main
 
@@ -73,8 +73,8 @@ func main() {
 	}
 }
 
-// run serves the app until ctx is done. It returns an error if the program can't start, or had to
-// cut off a request at the end.
+// run serves the app until ctx is done. It returns an error if the program can't start or go on, or
+// has to cut off a request in the end.
 func run(ctx context.Context, demo bool) error {
 	address, a, err := setUp(demo)
 	if err != nil {
@@ -118,10 +118,10 @@ func setUp(demo bool) (address string, a *app, err error) {
 // defaultAddress has the tutorial's port.
 const defaultAddress = "localhost:8000"
 
-// readSettings returns the address to listen on, and a client of Zoom for the Zoom app that the
+// readSettings returns the address to listen on, and a zoomClient for the Zoom app that the
 // settings describe. It reads each setting from the environment or, if it is missing or empty
-// there, from .env. It returns an error with a line for each setting that is missing or wrong. The
-// error doesn't quote values, which may be secrets.
+// there, from .env. It returns an error with a line for each of the zoomClient's settings that is
+// missing or wrong. The error doesn't quote values, which may be secrets.
 func readSettings() (address string, z *zoomClient, err error) {
 	file, err := readEnvFile()
 	if err != nil {
@@ -147,7 +147,7 @@ func readSettings() (address string, z *zoomClient, err error) {
 		check("clientSecret", credentialPattern.MatchString(z.clientSecret) || isPublic,
 			"your app's Client Secret, just as App Credentials at marketplace.zoom.us shows it"),
 		check("redirectURL", isOrigin(z.redirectURL),
-			"the https address that ngrok shows, like https://abc.ngrok-free.app, without a path"),
+			"the address that ngrok shows, like https://abc.ngrok-free.app, or http://127.0.0.1:8000"),
 		check("zoomURL", isOrigin(z.oauthURL),
 			"the https address of Zoom's OAuth server"),
 		check("zoomAPIURL", isOrigin(z.apiURL), "the https address of Zoom's API"),
@@ -175,8 +175,8 @@ func check(name string, isRight bool, mustBe string) error {
 	return fmt.Errorf("  %-13s must be %s", name, mustBe)
 }
 
-// The patterns reject placeholders and what is pasted along with a value: brackets, quotes, spaces,
-// commas, semicolons.
+// The patterns reject what is left of a placeholder or pasted along with a value: brackets, quotes,
+// spaces, commas, semicolons.
 var (
 	// credentialPattern matches a client ID or a client secret, such as CRI3gZbkREeCpTrXy81sqQ.
 	credentialPattern = regexp.MustCompile(`^[\w.~!$%&+/:=?@^|-]+$`)
@@ -213,7 +213,7 @@ func listen(address string) ([]net.Listener, error) {
 	const advice = "zoom-oauth can't listen: %w\n" +
 		"Stop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts."
+		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment."
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf(advice, err)
@@ -248,19 +248,19 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 		host = "localhost"
 	}
 	redirect, _ := url.Parse(z.redirectURL) // just a path in a demo
+	isLocal := redirect.Scheme == "http"    // which is allowed on this machine only
+	if isLocal && z.clientSecret == "" {
+		host = redirect.Hostname() // a sign-in that begins where it ends needs no second try
+	}
 	notes := []string{"register exactly this at Zoom"}
-	if redirect.Scheme == "http" { // then it is on this machine
-		if z.clientSecret == "" {
-			host = redirect.Hostname() // begin where the sign-in ends: no second try is needed
-		} else {
-			notes = append(notes, "Zoom accepts http only without a clientSecret")
-		}
-		if redirect.Hostname() == "localhost" {
-			notes = append(notes, "Zoom refuses localhost, use 127.0.0.1")
-		}
-		if cmp.Or(redirect.Port(), "80") != port {
-			notes = append(notes, "this program listens on port "+port)
-		}
+	if isLocal && z.clientSecret != "" {
+		notes = append(notes, "Zoom accepts http only without a clientSecret")
+	}
+	if isLocal && redirect.Hostname() == "localhost" {
+		notes = append(notes, "Zoom refuses localhost, use 127.0.0.1")
+	}
+	if isLocal && cmp.Or(redirect.Port(), "80") != port {
+		notes = append(notes, "this program listens on port "+port)
 	}
 	message := "\n  Open          http://" + net.JoinHostPort(host, port) + "\n"
 	if redirect.Host != "" {
@@ -275,7 +275,7 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * zoomTimeout, // more than a sign-in may take
+		ReadTimeout:       2 * zoomTimeout, // cancels a sign-in, so it must be more than that takes
 		WriteTimeout:      2 * zoomTimeout, // likewise
 		IdleTimeout:       2 * time.Minute, // more than a load balancer's, often one minute
 	}

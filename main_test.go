@@ -131,8 +131,8 @@ const (
 		" shows it\n"
 	noSecret = "  clientSecret  must be your app's Client Secret, just as App Credentials at marketplace.zoom.us" +
 		" shows it\n"
-	noURL = "  redirectURL   must be the https address that ngrok shows, like https://abc.ngrok-free.app," +
-		" without a path\n"
+	noURL = "  redirectURL   must be the address that ngrok shows, like https://abc.ngrok-free.app," +
+		" or http://127.0.0.1:8000\n"
 	noZoom = "  zoomURL       must be the https address of Zoom's OAuth server\n"
 	noAPI  = "  zoomAPIURL    must be the https address of Zoom's API\n"
 )
@@ -248,7 +248,7 @@ func TestRefusalToStart(t *testing.T) {
 	_, elsewhere := net.Listen("tcp", "192.0.2.1:8000")
 	const advice = "\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. With -demo, only the environment's address counts.\n"
+		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment.\n"
 	for name, c := range map[string]struct{ env, address, says string }{
 		"bad settings":    {"clientID=id", "", noSecret + noURL},
 		"bad .env":        {"SECRET", "", "clientID"},

@@ -35,11 +35,11 @@ type zoomClient struct {
 // newTransport returns a transport for calls to Zoom.
 func newTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	// Six seconds are less than zoomTimeout, so that the log can name the step that took too long,
-	// and more than the five that a name server costs if it doesn't respond.
+	// Give up dialing before zoomTimeout ends, so that the log can say that it was dialing, but not
+	// within the five seconds that are lost to a name server that doesn't respond.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
-	// In HTTP/2, all calls share a connection. Close it if it hangs, or they would go on failing.
+	// With HTTP/2, all calls share a connection. Close it if it hangs; else they all go on failing.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxResponseHeaderBytes = 64 << 10    // parts of the header go into the log and onto a page
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
@@ -155,7 +155,7 @@ func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
 		return nil, connectionError(req, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // reading on could block for ever
+	if res.StatusCode == http.StatusSwitchingProtocols { // ctx can't end the reading of its body
 		return nil, responseError(req, res, nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
@@ -178,7 +178,7 @@ type zoomError struct {
 
 	// For the page. Each may be empty.
 	Number     int    // Zoom's number for the error
-	Scopes     string // of which the Zoom app needs one
+	Scopes     string // the Zoom app needs one of these
 	TrackingID string // for Zoom's support
 	RetryAfter string // when to call again, as in Zoom's header
 }
@@ -187,7 +187,7 @@ type zoomError struct {
 func (e *zoomError) Error() string { return "zoom: " + e.page + ": " + e.detail }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of time-outs, system errors and certificate errors. Other errors quote what was received, which
+// of timeouts, system errors and certificate errors. Other errors quote what was received, which
 // may be a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
@@ -259,7 +259,7 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 }
 
 // page returns the page, in templates/problems.html, that explains an error response with this HTTP
-// status. It tells Zoom's errors apart by number or, since some have none, by how the text begins.
+// status. It recognizes Zoom's errors by number or, since some have none, by how the text begins.
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
 func (said errorResponse) page(status int) string {
