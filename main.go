@@ -147,7 +147,7 @@ func readSettings() (address string, z *zoomClient, err error) {
 		check("clientSecret", credentialPattern.MatchString(z.clientSecret) || isPublic,
 			"your app's Client Secret, just as App Credentials at marketplace.zoom.us shows it"),
 		check("redirectURL", isOrigin(z.redirectURL),
-			"the address that ngrok shows, like https://abc.ngrok-free.app, or http://127.0.0.1:8000"),
+			"what ngrok shows, like https://abc.ngrok-free.app, or http://127.0.0.1:8000"),
 		check("zoomURL", isOrigin(z.oauthURL),
 			"the https address of Zoom's OAuth server"),
 		check("zoomAPIURL", isOrigin(z.apiURL), "the https address of Zoom's API"),

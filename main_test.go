@@ -131,7 +131,7 @@ const (
 		" shows it\n"
 	noSecret = "  clientSecret  must be your app's Client Secret, just as App Credentials at marketplace.zoom.us" +
 		" shows it\n"
-	noURL = "  redirectURL   must be the address that ngrok shows, like https://abc.ngrok-free.app," +
+	noURL = "  redirectURL   must be what ngrok shows, like https://abc.ngrok-free.app," +
 		" or http://127.0.0.1:8000\n"
 	noZoom = "  zoomURL       must be the https address of Zoom's OAuth server\n"
 	noAPI  = "  zoomAPIURL    must be the https address of Zoom's API\n"

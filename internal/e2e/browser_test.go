@@ -1,18 +1,24 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	devpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
-// TestBrowserDemo clicks through the demo on every screen.
+// TestBrowserDemo clicks through the demo on every screen. Nobody must take the stand-in's page for
+// one of the app's.
 func TestBrowserDemo(t *testing.T) {
 	t.Parallel()
+	const style = `(s => s.fontFamily + " on " + s.backgroundColor)(getComputedStyle(document.body))`
 	for _, s := range []screen{desktop, phone, narrow} {
 		for _, scheme := range []string{"light", "dark"} {
 			t.Run(s.name+" "+scheme, func(t *testing.T) {
@@ -23,8 +29,12 @@ func TestBrowserDemo(t *testing.T) {
 					t.Errorf("laid out for %d px, want %d", got, s.width)
 				}
 				b.looks("consent-" + s.name + "-" + scheme)
+				zooms := eval[string](b, style)
 				b.clicks(allow, profile)
 				b.looks("profile-" + s.name + "-" + scheme)
+				if got := eval[string](b, style); got == zooms {
+					t.Errorf("the app's style: got %s, want another one than the stand-in's", got)
+				}
 				b.hidesCode()
 				b.clicks(toStart, profile) // "Sign in again"; Zoom asks only once
 				b.enlarges("profile")
@@ -45,7 +55,7 @@ func TestBrowserDeclined(t *testing.T) {
 	b.looksEverywhere("declined")
 	b.clicks(toStart, consent)
 	b.clicks(allow, profile)
-	b.faultless()
+	b.quiet()
 }
 
 // TestBrowserReload reloads the profile page, which is a sign-in afresh.
@@ -58,7 +68,7 @@ func TestBrowserReload(t *testing.T) {
 		b.reloads(profile)
 		b.hidesCode()
 	}
-	b.faultless()
+	b.quiet()
 }
 
 // TestBrowserBack goes back from the profile page: to the consent page, if the browser has
@@ -80,7 +90,47 @@ func TestBrowserBack(t *testing.T) {
 		t.Errorf("after Back: got %q, want %q", got, profile.heading)
 	}
 	b.hidesCode()
-	b.faultless()
+	b.quiet()
+}
+
+// TestBrowserBackForwardCache signs in, leaves the site, and goes back when somebody else is signed in
+// at Zoom. The browser has kept the page, in spite of no-store, and shows it; the page must then ask
+// Zoom again.
+func TestBrowserBackForwardCache(t *testing.T) {
+	t.Parallel()
+	var strangerIsIn atomic.Bool
+	u, b := behindTunnel(t, hostKept, func(redirectURL string) http.Handler {
+		zoom := standIn(redirectURL)
+		return with(zoom, "/v2/users/me", func(w http.ResponseWriter, r *http.Request) {
+			if strangerIsIn.Load() {
+				io.WriteString(w, `{"first_name": "Jack", "last_name": "Hill"}`)
+				return
+			}
+			zoom.ServeHTTP(w, r)
+		})
+	}), newTab(t)
+	// This runs before the page's own script, and finds out whether it is the cache that brings the page back.
+	notes := devpage.AddScriptToEvaluateOnNewDocumentParams{Source: `addEventListener("pageshow", event => {
+		if (event.persisted) sessionStorage.kept = ` + heading + `
+	})`}
+	call(b, devpage.AddScriptToEvaluateOnNewDocument, notes)
+	b.opens(u.tunnel, consent)
+	b.clicks(allow, profile)
+	b.opens(front(t, "elsewhere.test", http.HandlerFunc(elsewhere)), page{200, "Elsewhere"})
+	strangerIsIn.Store(true)
+	eval[int](b, "setTimeout(() => history.back())") // later, since this page goes away with it
+	b.shows(page{200, "Jack Hill"})
+	if got := eval[string](b, "String(sessionStorage.kept)"); got != profile.heading {
+		t.Errorf("from the back/forward cache: got %q, want %q", got, profile.heading)
+	}
+	b.hidesCode()
+	b.quiet()
+}
+
+// elsewhere answers with a page of another site.
+func elsewhere(w http.ResponseWriter, r *http.Request) {
+	io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>Elsewhere</title><link rel="icon" href="data:,">`+
+		`<main><h1>Elsewhere</h1></main></html>`)
 }
 
 // TestBrowserTwoTabs starts a sign-in in each of two tabs before either goes on.
@@ -98,7 +148,7 @@ func TestBrowserTwoTabs(t *testing.T) {
 	first.holds(site, 0, plainCookie)
 	for _, b := range []*tab{first, second} {
 		b.hidesCode()
-		b.faultless()
+		b.quiet()
 	}
 }
 
@@ -107,7 +157,8 @@ func TestBrowserTwoTabs(t *testing.T) {
 func TestBrowserWithoutScript(t *testing.T) {
 	t.Parallel()
 	a, b := demo(t), newTab(t)
-	b.script(false)
+	off := emulation.SetScriptExecutionDisabledParams{Value: true}
+	call(b, emulation.SetScriptExecutionDisabled, off)
 	b.opens("http://"+a.address, consent)
 	b.clicks(decline, declined)
 	b.clicks(toStart, consent)
@@ -118,21 +169,14 @@ func TestBrowserWithoutScript(t *testing.T) {
 	b.reloads(profile)
 	b.reloads(lost)
 	b.clicks(toStart, profile)
-	b.script(true) // axe-core needs it
-	b.faultless()
-}
-
-// script turns JavaScript on or off.
-func (b *tab) script(on bool) {
-	b.Helper()
-	off := emulation.SetScriptExecutionDisabledParams{Value: !on}
-	call(b, emulation.SetScriptExecutionDisabled, off)
+	b.quiet()
 }
 
 // TestBrowserWithoutCookies signs in with a browser that keeps no cookie. That ends on a page
 // that says so, each time.
 func TestBrowserWithoutCookies(t *testing.T) {
 	t.Parallel()
+	a := demo(t) // which ends after the browser, whose unused connections it would wait for
 	dir := t.TempDir()
 	blocked := `{"profile": {"default_content_setting_values": {"cookies": 2}}}`
 	save(t, filepath.Join(dir, "Default", "Preferences"), []byte(blocked))
@@ -141,14 +185,14 @@ func TestBrowserWithoutCookies(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(end)
-	a, b := demo(t), openTab(t, browser)
+	b := openTab(t, browser)
 	b.opens("http://"+a.address, consent)
 	b.clicks(allow, lost)
 	b.looksEverywhere("problem-lost")
 	b.hidesCode()
 	b.clicks(toStart, lost)
 	b.reloads(lost)
-	b.faultless()
+	b.quiet()
 }
 
 // TestBrowserKeyboard walks through the profile page with the Tab key, and scrolls the JSON

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,40 +53,80 @@ type app struct {
 	output  buffer
 }
 
-// start runs the program in an empty directory, with nothing but these settings in its
-// environment, and waits until it serves.
-func start(t *testing.T, address string, args []string, settings ...string) *app {
+// newApp returns the program, to be run in an empty directory with nothing but these settings in
+// its environment.
+func newApp(t *testing.T, address string, args []string, settings ...string) *app {
 	t.Helper()
 	a := &app{address: address, command: exec.Command(binary, args...)}
 	a.command.Dir, a.command.Env = t.TempDir(), append(settings, "address="+address)
 	a.command.Stdout, a.command.Stderr = &a.output, &a.output
+	return a
+}
+
+// start runs the program, and returns it when it serves.
+func start(t *testing.T, address string, args []string, settings ...string) *app {
+	t.Helper()
+	a := newApp(t, address, args, settings...)
+	a.starts(t)
+	return a
+}
+
+// starts runs the program, and waits until it serves.
+func (a *app) starts(t *testing.T) {
+	t.Helper()
 	if err := a.command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { a.command.Process.Kill() }) // if the test doesn't come to its end
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		res, err := http.Get("http://" + address + "/healthz")
+		res, err := http.Get("http://" + a.address + "/healthz")
 		if err == nil {
 			res.Body.Close()
-			return a
+			return
 		}
 		if time.Now().After(deadline) {
 			a.command.Process.Kill()
 			a.command.Wait()
-			t.Fatalf("%s does not answer: %v\n%s", address, err, &a.output)
+			t.Fatalf("%s does not answer: %v\n%s", a.address, err, &a.output)
 		}
 	}
 }
 
-// stop asks the program to end, and wants it to end well.
-func (a *app) stop(t *testing.T) {
+// stop asks the program to end, and wants it to do so as ends does.
+func (a *app) stop(t *testing.T, status int) {
+	t.Helper()
 	a.command.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(15*time.Second, func() { a.command.Process.Kill() })
+	a.ends(t, status)
+}
+
+// ends wants the program to end within ten seconds and with an exit status, which is -1 for a
+// signal.
+func (a *app) ends(t *testing.T, status int) {
+	t.Helper()
+	late := time.AfterFunc(10*time.Second, func() { a.command.Process.Kill() })
 	defer late.Stop()
-	if err := a.command.Wait(); err != nil {
-		t.Errorf("after SIGTERM: got %v, want exit status 0", err)
+	a.command.Wait()
+	if got := a.command.ProcessState; got.ExitCode() != status {
+		t.Errorf("the program's end: got %v, want exit status %d within ten seconds", got, status)
 	}
 	if t.Failed() {
 		t.Logf("the program printed:\n%s", &a.output)
+	}
+}
+
+// openLine matches where the program says to open it.
+var openLine = regexp.MustCompile(`(?m)^  Open +(http://\S+)$`)
+
+// opensAt returns the URL that the program says to open.
+func (a *app) opensAt(t *testing.T) string {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if found := openLine.FindStringSubmatch(a.output.String()); found != nil {
+			return found[1]
+		}
+		if time.Now().After(deadline) { // it is printed before the first answer, but may still be in the pipe
+			t.Fatalf("the program printed:\n%s\nwant a line with the URL to open", &a.output)
+		}
 	}
 }
 
@@ -93,7 +134,7 @@ func (a *app) stop(t *testing.T) {
 func demo(t *testing.T) *app {
 	t.Helper()
 	a := start(t, freeAddress(t), []string{"-demo"})
-	t.Cleanup(func() { a.stop(t) })
+	t.Cleanup(func() { a.stop(t, 0) })
 	return a
 }
 
@@ -102,7 +143,7 @@ func demo(t *testing.T) *app {
 func signIns(t *testing.T, address, redirectURL, zoomURL string, more ...string) *app {
 	t.Helper()
 	a := start(t, address, nil, append(settings(redirectURL, zoomURL), more...)...)
-	t.Cleanup(func() { a.stop(t) })
+	t.Cleanup(func() { a.stop(t, 0) })
 	return a
 }
 
@@ -124,15 +165,36 @@ func serve(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// freeAddress returns an address of this machine that no program listens on.
+// loopbacks returns the addresses that localhost stands for on this machine.
+var loopbacks = sync.OnceValue(func() []string {
+	listener, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		return []string{"127.0.0.1"}
+	}
+	listener.Close()
+	return []string{"127.0.0.1", "::1"}
+})
+
+// freeAddress returns localhost with a port on which no program listens, on any of its addresses.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		number := "0" // a free one, which the others must have, too
+		for _, host := range loopbacks() {
+			var listener net.Listener
+			if listener, err = net.Listen("tcp", net.JoinHostPort(host, number)); err != nil {
+				break
+			}
+			defer listener.Close()
+			number = port(listener.Addr().String())
+		}
+		if err == nil {
+			return "localhost:" + number
+		}
 	}
-	defer listener.Close()
-	return "localhost:" + port(listener.Addr().String())
+	t.Fatal(err)
+	return ""
 }
 
 // port returns what follows the last colon of an address or of a site's URL.

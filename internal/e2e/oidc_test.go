@@ -25,7 +25,6 @@ import (
 // Zoom. Each sign-in begins on localhost and ends on a tunnel, so it takes a second try.
 func TestBrowserOIDC(t *testing.T) {
 	t.Parallel()
-	expired := page{400, "This sign-in has expired"}
 	for _, test := range []struct {
 		name    string
 		meddle  func(form string) []string
@@ -35,32 +34,70 @@ func TestBrowserOIDC(t *testing.T) {
 	}{
 		{"sign-in", once, "", "200\n", page{200, "Test User2"}},
 		{"wrong secret", once, "clientSecret=wrong", "401 invalid_client: invalid client_id / client_secret\n",
-			page{500, "Zoom does not know this app"}},
+			page{502, "Zoom does not know this app"}},
 		{"used code", twice, "", "200\n400 invalid_grant: invalid code\n", expired},
 		{"wrong verifier", changed("code_verifier", rand.Text()+rand.Text()), "",
 			"400 invalid_grant: invalid code_verifier\n", expired},
 		{"wrong redirect URI", changed("redirect_uri", "https://elsewhere.test"), "",
 			"400 invalid_grant: redirect_uri does not correspond\n",
-			page{500, "The redirect URL is not the registered one"}},
-		{"unknown certificate", once, "SSL_CERT_FILE=", "", page{502, "The connection to Zoom failed"}},
+			page{502, "The redirect URL is not the registered one"}},
+		{"unknown certificate", once, "SSL_CERT_FILE=", "", unreached},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			address := freeAddress(t)
 			tunnel := front(t, "abc.tunnel.test", proxy(address, hostKept))
-			p := newProvider(t, tunnel, test.meddle)
+			p := newProvider(t, storage.WebClient(oddID, oddSecret, tunnel), test.meddle)
 			signIns(t, address, tunnel, p.url, "clientID="+oddID, "clientSecret="+oddSecret,
 				"SSL_CERT_FILE="+p.certificate, test.setting)
 			b := newTab(t)
-			b.opens("http://"+address, page{200, "Log in"})
+			b.opens("http://"+address, logIn)
 			b.clicks("button", test.want)
 			b.hidesCode()
-			b.faultless()
+			b.quiet()
 			if got := p.answers.String(); got != test.answers {
 				t.Errorf("the provider's answers: got\n%swant\n%s", got, test.answers)
 			}
 		})
 	}
 }
+
+// TestBrowserOIDCPublicClient does so without a tunnel and without a secret. Each sign-in begins where
+// the program says. The provider asks at each try.
+func TestBrowserOIDCPublicClient(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		meddle  func(form string) []string
+		answers string // to the exchanges, one for each try
+		want    page
+	}{
+		{"sign-in", once, "200\n", page{200, "Test User2"}},
+		{"wrong verifier", changed("code_verifier", rand.Text()+rand.Text()),
+			strings.Repeat("400 invalid_grant: invalid code_verifier\n", 2), expired},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			address := freeAddress(t)
+			redirectURL := "http://127.0.0.1:" + port(address)
+			p := newProvider(t, storage.NativeClient(oddID, redirectURL), test.meddle)
+			a := signIns(t, address, redirectURL, p.url, "clientID="+oddID, "clientSecret=",
+				"SSL_CERT_FILE="+p.certificate)
+			b := newTab(t)
+			b.opens(a.opensAt(t), logIn)
+			for range strings.Count(test.answers, "\n") - 1 {
+				b.clicks("button", logIn)
+			}
+			b.clicks("button", test.want)
+			b.hidesCode()
+			b.quiet()
+			if got := p.answers.String(); got != test.answers {
+				t.Errorf("the provider's answers: got\n%swant\n%s", got, test.answers)
+			}
+		})
+	}
+}
+
+// logIn is the provider's page that asks the user.
+var logIn = page{200, "Log in"}
 
 // Credentials that a server misreads if they are not escaped (RFC 6749 2.3.1).
 const (
@@ -87,6 +124,7 @@ func changed(name, value string) func(form string) []string {
 type provider struct {
 	*testing.T
 	*op.Provider
+	public      bool // the app has no secret
 	users       strictStorage
 	meddle      func(form string) []string // see token
 	answers     buffer                     // to the exchanges
@@ -94,10 +132,11 @@ type provider struct {
 	certificate string // the file
 }
 
-// newProvider starts a provider that knows the app at redirectURI, with odd credentials.
-func newProvider(t *testing.T, redirectURI string, meddle func(form string) []string) *provider {
+// newProvider starts a provider that knows one app.
+func newProvider(t *testing.T, client *storage.Client, meddle func(form string) []string) *provider {
 	t.Helper()
 	p := &provider{T: t, meddle: meddle, certificate: filepath.Join(t.TempDir(), "certificate.pem")}
+	p.public = client.AuthMethod() == oidc.AuthMethodNone
 	mux := http.NewServeMux()
 	server := httptest.NewUnstartedServer(mux)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // as in front
@@ -107,7 +146,7 @@ func newProvider(t *testing.T, redirectURI string, meddle func(form string) []st
 	save(t, p.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 
 	p.users.Storage = storage.NewStorageWithClients(storage.NewUserStore(p.url),
-		map[string]*storage.Client{oddID: storage.WebClient(oddID, oddSecret, redirectURI)})
+		map[string]*storage.Client{client.GetID(): client})
 	config := &op.Config{CodeMethodS256: true}
 	rand.Read(config.CryptoKey[:])
 	var err error
@@ -133,7 +172,8 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.ServeHTTP(w, r)
 }
 
-// login asks a user to log in, once, and sends the browser back to the provider.
+// login asks a user to log in, once or, for a public client, each time, and sends the browser back to
+// the provider.
 func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	if _, err := r.Cookie("session"); err != nil && r.Method != http.MethodPost {
 		io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>Log in</title><link rel="icon" href="data:,">`+
@@ -144,7 +184,9 @@ func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	if err := p.users.CheckUsernamePassword("test-user2", "verysecure", id); err != nil {
 		p.Error(err)
 	}
-	http.SetCookie(w, &http.Cookie{Name: "session", Value: "test-user2", Path: "/"})
+	if !p.public {
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "test-user2", Path: "/"})
+	}
 	back := op.AuthCallbackURL(p.Provider)(op.ContextWithIssuer(r.Context(), p.url), id)
 	http.Redirect(w, r, back, http.StatusFound)
 }
@@ -152,8 +194,12 @@ func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 // token exchanges a code with each of the forms that meddle makes of the app's. The app gets
 // the last answer.
 func (p *provider) token(w http.ResponseWriter, r *http.Request) {
-	if _, _, basic := r.BasicAuth(); !basic {
-		p.Error("an exchange without Basic authentication, which the provider lets pass")
+	want := "Basic" // which the provider doesn't insist on
+	if p.public {
+		want = ""
+	}
+	if got, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); got != want {
+		p.Errorf("an exchange's Authorization header: got %q, want %q", got, want)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestReplicas(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for _, replica := range replicas {
-			replica.stop(t)
+			replica.stop(t, 0)
 		}
 	})
 	startNginx(t, balancer, fmt.Sprintf(nginxConf, "127.0.0.1:"+port(balancer), strings.Join(servers, "\n\t\t")))

@@ -242,10 +242,13 @@ type page struct {
 
 // The pages that most tests meet.
 var (
-	consent  = page{200, "Allow this app to see your profile?"}
-	profile  = page{200, "Jill Chill"}
-	declined = page{403, "You are not signed in"}
-	lost     = page{400, "This sign-in can’t be finished here"}
+	consent   = page{200, "Allow this app to see your profile?"}
+	profile   = page{200, "Jill Chill"}
+	declined  = page{403, "You are not signed in"}
+	lost      = page{400, "This sign-in can’t be finished here"}
+	expired   = page{400, "This sign-in has expired"}
+	unreached = page{502, "Zoom can’t be reached"}
+	notFound  = page{404, "There is no such page"}
 )
 
 // heading is a JavaScript expression, the heading of the page.
@@ -406,15 +409,6 @@ func (b *tab) enlarges(name string) {
 func (b *tab) quiet() {
 	b.Helper()
 	for _, fault := range b.noted() {
-		b.Error(fault)
-	}
-}
-
-// faultless wants the page to be faultless on the present screen, and all before it to have
-// given the browser no cause to complain.
-func (b *tab) faultless() {
-	b.Helper()
-	for _, fault := range b.faultsNow() {
 		b.Error(fault)
 	}
 }
