@@ -37,7 +37,6 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,7 +51,7 @@ const usage = "Usage: zoom-oauth [-demo]\n" +
 	"With -demo, a stand-in takes Zoom's place. Otherwise .env must be filled in; see the README."
 
 func main() {
-	demo := slices.Equal(os.Args[1:], []string{"-demo"})
+	demo := len(os.Args) == 2 && strings.TrimLeft(os.Args[1], "-") == "demo"
 	if len(os.Args) > 1 && !demo {
 		fmt.Fprintln(os.Stderr, usage) // don't repeat the arguments: they may be secrets
 		os.Exit(2)
@@ -201,8 +200,8 @@ func readEnvFile() (map[string]string, error) {
 	// godotenv.Load isn't used, since it keeps a byte order mark.
 	settings, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if err != nil { // isn't wrapped, since it quotes the file
-		return nil, errors.New("zoom-oauth can't read .env: each line must be name=value, every" +
-			" quote must be closed, and the file must be saved as UTF-8")
+		return nil, errors.New("zoom-oauth can't read .env: each line must be name=value or" +
+			` name="value", with nothing after it, and the file must be saved as UTF-8`)
 	}
 	return settings, nil
 }
@@ -252,7 +251,7 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	if isLocal && z.clientSecret == "" {
 		host = redirect.Hostname() // a sign-in that begins where it ends needs no second try
 	}
-	notes := []string{"register exactly this at Zoom"}
+	var notes []string
 	if isLocal && z.clientSecret != "" {
 		notes = append(notes, "Zoom accepts http only without a clientSecret")
 	}
@@ -261,6 +260,9 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	}
 	if isLocal && cmp.Or(redirect.Port(), "80") != port {
 		notes = append(notes, "this program listens on port "+port)
+	}
+	if notes == nil {
+		notes = []string{"register exactly this at Zoom"}
 	}
 	message := "\n  Open          http://" + net.JoinHostPort(host, port) + "\n"
 	if redirect.Host != "" {
