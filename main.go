@@ -164,7 +164,7 @@ const settingsAdvice = `zoom-oauth can't start. Correct these settings:
 
 They belong in the file .env in %s,
 with exactly these names. To begin with, copy .env.example to .env; the README has the steps. If
-Windows has named the file .env.txt, rename it to .env. Environment variables override the file.`
+Windows has named the file .env.txt, rename it to .env. Environment variables override the file`
 
 // check returns nil if a setting is right, and otherwise an error that says what it must be.
 func check(name string, isRight bool, mustBe string) error {
@@ -212,7 +212,7 @@ func listen(address string) ([]net.Listener, error) {
 	const advice = "zoom-oauth can't listen: %w\n" +
 		"Stop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment."
+		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment"
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf(advice, err)

@@ -143,7 +143,7 @@ func settingsError(lines string) string {
 	return "zoom-oauth can't start. Correct these settings:\n\n" + lines + "\n" +
 		"They belong in the file .env in " + folder + ",\n" +
 		"with exactly these names. To begin with, copy .env.example to .env; the README has the steps. If\n" +
-		"Windows has named the file .env.txt, rename it to .env. Environment variables override the file."
+		"Windows has named the file .env.txt, rename it to .env. Environment variables override the file"
 }
 
 // TestFirstMistakes checks the whole of what the program says before .env is filled in well.
@@ -249,7 +249,7 @@ func TestRefusalToStart(t *testing.T) {
 	_, elsewhere := net.Listen("tcp", "192.0.2.1:8000")
 	const advice = "\nStop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
 		"address to another host:port of this machine, such as localhost:8001, and start the\n" +
-		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment.\n"
+		"tunnel with: ngrok http 8001. With -demo, address is read only from the environment\n"
 	for name, c := range map[string]struct{ env, address, says string }{
 		"bad settings":    {"clientID=id", "", noSecret + noURL},
 		"bad .env":        {"SECRET", "", "clientID"},
