@@ -44,7 +44,7 @@ lint: ## check formatting, go vet (for other systems, too) and staticcheck
 fmt: ## format the code
 	gofmt -w .
 
-e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and follow the README's recipe
+e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and follow the README
 	@command -v chromium >/dev/null || { echo "make e2e needs Chromium: apt-get install chromium"; exit 1; }
 	cd internal/e2e && AXE="$(CURDIR)/$<" go test -count=1 -v -skip '^TestReplicas' .
 

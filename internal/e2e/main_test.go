@@ -77,7 +77,6 @@ func (a *app) starts(t *testing.T) {
 	if err := a.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { a.command.Process.Kill() }) // if the test doesn't come to its end
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		res, err := http.Get("http://" + a.address + "/healthz")
 		if err == nil {

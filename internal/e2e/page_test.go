@@ -163,10 +163,10 @@ func TestBrowserZoomProblems(t *testing.T) {
 		{"credentials", 400, `{"error": "invalid_client"}`, page{502, "Zoom does not know this app"}, "clientSecret"},
 		{"redirect", 400, `{"errorCode": 4709}`, page{502, "The redirect URL is not the registered one"}, "restart"},
 		{"admin", 400, `{"errorCode": 4738}`, page{403, "Your Zoom account does not allow this app"}, "approve"},
-		{"revoked", 400, `{"errorCode": 4741}`, expired, "signed in again in the meantime"},
-		{"ratelimit", 429, `{"code": 429}`, page{503, "Too many requests to Zoom"}, "for how long: 30."},
-		{"disabled", 400, `{"errorCode": 4717}`, unusable, "error 4717."},
-		{"answer-odd", 200, `<h1>Welcome</h1>`, unusable, "something that this app does not expect."},
+		{"revoked", 400, `{"errorCode": 4741}`, expired, "signed in again"},
+		{"ratelimit", 429, `{"code": 429}`, page{503, "Too many requests to Zoom"}, ": 30"},
+		{"disabled", 400, `{"errorCode": 4717}`, unusable, "error 4717"},
+		{"answer-odd", 200, `<h1>Welcome</h1>`, unusable, "does not expect"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := problem(t, test.name, test.want, func(zoom *fakezoom.Server) http.Handler {
