@@ -317,8 +317,8 @@ func (b *tab) takes(name string) {
 		return
 	}
 	data := run(b, chromedp.CaptureScreenshot())
-	if len(data) > 120<<10 {
-		b.Errorf("%s: got %d bytes, want at most 120 KB", path, len(data))
+	if len(data) > 150<<10 {
+		b.Errorf("%s: got %d bytes, want at most 150 KB", path, len(data))
 	}
 	save(b.T, path, data)
 }
