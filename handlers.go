@@ -63,7 +63,7 @@ func newApp(z *zoomClient, pages *template.Template) *app {
 	return a
 }
 
-// ServeHTTP handles a request, and logs it in one line without the query, which may have a code.
+// ServeHTTP handles a request, and logs it in one line without the query, which may contain a code.
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	for name, value := range a.headers {
@@ -113,7 +113,7 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 		log.Printf("zoom: refused: %.50q %.200q", refusal, query.Get("error_description"))
 		a.show(w, http.StatusForbidden, "declined", nil)
 	case verifier != "":
-		a.setCookie(w, a.cookiePrefix+state, "", -1) // it works once
+		a.setCookie(w, a.cookiePrefix+state, "", -1) // a code works only once
 		a.finish(w, r, code, verifier)
 	case strings.HasPrefix(state, secondTryPrefix):
 		a.show(w, http.StatusBadRequest, "nocookie", nil)
@@ -169,8 +169,8 @@ type profile struct {
 	Scope    string // what the user has allowed
 }
 
-// fail responds when a call to Zoom has failed. It logs the error, and shows the page that explains
-// it, unless a second try may help or the visitor has left.
+// fail responds when a call to Zoom has failed. Unless the visitor has left, it logs the error, and
+// then starts a second try if that may help, or shows the page that explains the error.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor has left, which ended the call
 		w.WriteHeader(499) // only for the log; nginx's number for this

@@ -103,7 +103,7 @@ func setUp(demo bool) (address string, a *app, err error) {
 	}
 	standIn := fakezoom.New("demo", "secret", "/")
 	// oauthURL and apiURL stay empty, so that all URLs are just paths. The browser, which needs
-	// /oauth/authorize, completes them with the host and port by which it has reached this server.
+	// /oauth/authorize, completes them with the host and port at which it reached this server.
 	a = newApp(&zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
@@ -174,8 +174,8 @@ func check(name string, isRight bool, mustBe string) error {
 	return fmt.Errorf("  %-13s must be %s", name, mustBe)
 }
 
-// The patterns reject what is left of a placeholder or pasted along with a value: brackets, quotes,
-// spaces, commas, semicolons.
+// The patterns reject what is left of a <placeholder> or pasted along with a value: quotes, spaces,
+// commas, semicolons.
 var (
 	// credentialPattern matches a client ID or a client secret, such as CRI3gZbkREeCpTrXy81sqQ.
 	credentialPattern = regexp.MustCompile(`^[\w.~!$%&+/:=?@^|-]+$`)
@@ -184,7 +184,8 @@ var (
 		`|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?/?$`)
 )
 
-// isOrigin reports whether s is a URL that originPattern matches.
+// isOrigin reports whether s matches originPattern, which may also match no URL, such as
+// https://[:].
 func isOrigin(s string) bool {
 	_, err := url.Parse(s)
 	return err == nil && originPattern.MatchString(s)
@@ -207,7 +208,7 @@ func readEnvFile() (map[string]string, error) {
 }
 
 // listen listens on an address, host:port. For localhost it listens on both 127.0.0.1 and ::1,
-// since browsers try either. Its error has the system's reason, and says what to do.
+// since browsers try either. Its error gives the reason, and says what to do.
 func listen(address string) ([]net.Listener, error) {
 	const advice = "zoom-oauth can't listen: %w\n" +
 		"Stop the program that uses this address, perhaps an earlier run of this one. Or set\n" +
@@ -251,7 +252,7 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	if isLocal && z.clientSecret == "" {
 		host = redirect.Hostname() // a sign-in that begins where it ends needs no second try
 	}
-	var notes []string
+	var notes []string // no errors: OAuth servers other than Zoom may see it differently
 	if isLocal && z.clientSecret != "" {
 		notes = append(notes, "Zoom accepts http only without a clientSecret")
 	}
@@ -277,9 +278,9 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * zoomTimeout, // cancels a sign-in, so it must be more than that takes
-		WriteTimeout:      2 * zoomTimeout, // likewise
-		IdleTimeout:       2 * time.Minute, // more than a load balancer's, often one minute
+		ReadTimeout:       2 * zoomTimeout, // longer than a sign-in, whose context it would cancel
+		WriteTimeout:      2 * zoomTimeout, // longer than a sign-in, whose page it would cut off
+		IdleTimeout:       2 * time.Minute, // longer than a load balancer's, often one minute
 	}
 	failed := make(chan error, len(listeners)) // buffered, so that no goroutine blocks
 	for _, listener := range listeners {

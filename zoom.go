@@ -35,11 +35,12 @@ type zoomClient struct {
 // newTransport returns a transport for calls to Zoom.
 func newTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	// Give up dialing before zoomTimeout ends, so that the log can say that it was dialing, but not
-	// within the five seconds that are lost to a name server that doesn't respond.
+	// Longer than the five seconds that are lost to a name server which doesn't respond, but
+	// shorter than zoomTimeout, so that the log can say that it was dialing, or the handshake.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
-	// With HTTP/2, all calls share a connection. Close it if it hangs; else they all go on failing.
+	// With HTTP/2, all calls share a connection. Close it if it hangs, or every later call fails
+	// too.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxResponseHeaderBytes = 64 << 10    // parts of the header go into the log and onto a page
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
@@ -187,8 +188,8 @@ type zoomError struct {
 func (e *zoomError) Error() string { return "zoom: " + e.page + ": " + e.detail }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of timeouts, system errors and certificate errors. Other errors quote what was received, which
-// may be a token.
+// of timeouts, system errors and certificate errors. Other errors may quote what was received, such
+// as a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
 	netError, isNetError := errors.AsType[net.Error](err)
@@ -225,8 +226,8 @@ var (
 	scopesPattern = regexp.MustCompile(`[a-z_]+:[a-z_:, ]+`)
 )
 
-// responseError returns the error for a response that can't be used. For the log it has what Zoom
-// says, but none of the OAuth server's sentences, which may quote the authorization code.
+// responseError returns the error for a response that can't be used. For the log, it includes what
+// Zoom says, but none of the OAuth server's sentences, which may quote the authorization code.
 func responseError(req *http.Request, res *http.Response, body []byte) *zoomError {
 	var said errorResponse
 	json.Unmarshal(body, &said) // leaves it empty if body isn't JSON
@@ -251,7 +252,7 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 	if e.Number != 0 {
 		e.detail += fmt.Sprintf(", error %d", e.Number)
 	}
-	if said.Message != "" && req.URL.Path != tokenPath {
+	if said.Message != "" && req.URL.Path != tokenPath { // so it really is the API's
 		e.detail += fmt.Sprintf(", %.200q", said.Message)
 	}
 	e.detail += fmt.Sprintf(", tracking ID %q", e.TrackingID)
