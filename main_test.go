@@ -450,8 +450,12 @@ func TestStop(t *testing.T) {
 				time.Sleep(time.Second)
 				begin := time.Now()
 				stop()
-				if err := <-ended; (err == nil) != (c.finished != "") || time.Since(begin) > zoomTimeout {
+				err := <-ended
+				if (err == nil) != (c.finished != "") || time.Since(begin) > zoomTimeout {
 					t.Errorf("got the error %v after %v, want status %q", err, time.Since(begin), c.finished)
+				}
+				if err != nil {
+					wantWords(t, err.Error(), "zoom-oauth cut off requests that were still under way: ")
 				}
 				wantWords(t, response.String(), c.finished)
 			})

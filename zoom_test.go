@@ -559,12 +559,16 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// TestGetAgain calls Zoom's API twice into the same variable: a call that failed must not spoil the
-// next one.
+// TestGetAgain gets tokens, and calls Zoom's API twice into the same variable: a call that failed
+// must not spoil the next one.
 func TestGetAgain(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
 	u.set(userPath, answers(400, `{"code":300,"message":"Validation Failed."}`))
+	want := tokens{"ACCESS.TOKEN", "REFRESH.TOKEN", "bearer", "user:read:user"}
+	if got, err := w.app.zoom.exchange(t.Context(), "c", "v"); err != nil || got != want {
+		t.Errorf("got %+v (%v), want %+v", got, err, want)
+	}
 	var me user
 	if _, err := w.app.zoom.get(t.Context(), "T", userPath, &me); err == nil {
 		t.Error("got no error, want Zoom's 300")
