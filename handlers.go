@@ -113,7 +113,7 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 		log.Printf("zoom: refused: %.50q %.200q", refusal, query.Get("error_description"))
 		a.show(w, http.StatusForbidden, "declined", nil)
 	case verifier != "":
-		a.setCookie(w, a.cookiePrefix+state, "", -1) // a code works only once
+		setCookie(w, a.cookiePrefix+state, "", -1) // a code works only once
 		a.finish(w, r, code, verifier)
 	case strings.HasPrefix(state, secondTryPrefix):
 		a.show(w, http.StatusBadRequest, "nocookie", nil)
@@ -137,7 +137,7 @@ func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 	state := prefix + rand.Text()
 	verifier := rand.Text() + rand.Text() // 52 characters; the minimum is 43 (RFC 7636 §4.1)
 	a.makeRoom(w, r)
-	a.setCookie(w, a.cookiePrefix+state, verifier, int(cookieLifetime.Seconds()))
+	setCookie(w, a.cookiePrefix+state, verifier, int(cookieLifetime.Seconds()))
 	http.Redirect(w, r, a.zoom.authorizeURL(state, verifier), http.StatusFound)
 }
 
@@ -225,7 +225,7 @@ func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 }
 
 // setCookie sets a cookie for maxAge seconds, or removes it if maxAge is negative.
-func (a *app) setCookie(w http.ResponseWriter, name, value string, maxAge int) {
+func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
 		Name:     name,
 		Value:    value,
@@ -242,7 +242,7 @@ func (a *app) makeRoom(w http.ResponseWriter, r *http.Request) {
 	isOther := func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, a.cookiePrefix) }
 	cookies := slices.DeleteFunc(r.Cookies(), isOther) // the oldest first (RFC 6265 §5.4)
 	for len(cookies) >= maxCookies {
-		a.setCookie(w, cookies[0].Name, "", -1)
+		setCookie(w, cookies[0].Name, "", -1)
 		cookies = cookies[1:]
 	}
 }

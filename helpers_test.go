@@ -308,7 +308,7 @@ func wantNone(t testing.TB, text string, words ...string) {
 // The answers of a Zoom that is well.
 const (
 	userPath  = "/v2/users/me"
-	goodToken = `{"access_token":"ACCESS.TOKEN","token_type":"bearer",` +
+	goodToken = `{"access_token":"ACCESS.TOKEN==","token_type":"bearer",` +
 		`"refresh_token":"REFRESH.TOKEN","expires_in":3599,"scope":"user:read:user"}`
 	goodProfile = `{"first_name":"Jill","last_name":"Chill"}`
 )
@@ -483,7 +483,7 @@ func inMemory(t *testing.T) (*app, *upstream) {
 	network := newMemory()
 	u := &upstream{behaviours: map[string]behaviour{}}
 	go u.accept(network)
-	transport := newTransport().(*http.Transport)
+	transport := newTransport()
 	transport.DialContext = network.dial
 	t.Cleanup(func() {
 		network.Close()

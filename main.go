@@ -111,7 +111,7 @@ func setUp(demo bool) (address string, a *app, err error) {
 		transport:    standIn, // which the app calls in memory
 	}, templates.Parse(demo))
 	a.mux.Handle("/oauth/authorize", standIn)
-	return cmp.Or(os.Getenv("address"), defaultAddress), a, nil
+	return cmp.Or(strings.TrimSpace(os.Getenv("address")), defaultAddress), a, nil
 }
 
 // defaultAddress has the tutorial's port.
@@ -119,8 +119,8 @@ const defaultAddress = "localhost:8000"
 
 // readSettings returns the address to listen on, and a zoomClient for the Zoom app that the
 // settings describe. It reads each setting from the environment or, if it is missing or empty
-// there, from .env. It returns an error with a line for each of the zoomClient's settings that is
-// missing or wrong. The error doesn't quote values, which may be secrets.
+// there, from .env. It returns an error if .env can't be read, or one with a line for each of the
+// zoomClient's settings that is missing or wrong. Neither quotes values, which may be secrets.
 func readSettings() (address string, z *zoomClient, err error) {
 	file, err := readEnvFile()
 	if err != nil {
@@ -198,7 +198,7 @@ func readEnvFile() (map[string]string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("zoom-oauth can't read .env: %w", err)
 	}
-	// godotenv.Load isn't used, since it keeps a byte order mark.
+	// godotenv.Load isn't used, since it rejects a byte order mark.
 	settings, err := godotenv.UnmarshalBytes(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if err != nil { // isn't wrapped, since it quotes the file
 		return nil, errors.New("zoom-oauth can't read .env: each line must be name=value or" +

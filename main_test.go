@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	os.Setenv("NO_PROXY", "*") // a proxy of this machine's has no part in the tests
 	os.Exit(m.Run())
 }
 
@@ -335,6 +336,12 @@ func TestStartMessage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartMessageOnPort80 has a redirect URL without a port, which means 80.
+func TestStartMessageOnPort80(t *testing.T) {
+	got := startMessage(&zoomClient{redirectURL: "http://127.0.0.1"}, "localhost:80", &net.TCPAddr{Port: 80})
+	wantWords(t, got, "  Open          http://127.0.0.1:80\n", "  (register exactly this at Zoom)\n")
 }
 
 // TestDemo signs in to the demo, declines, and stops it. It has real settings at hand, which a

@@ -19,8 +19,7 @@ import (
 	"time"
 )
 
-// zoomClient calls Zoom for one Zoom app. It keeps nothing between calls, and is safe for
-// concurrent use.
+// zoomClient calls Zoom for one Zoom app. It is safe for concurrent use.
 //
 // https://developers.zoom.us/docs/integrations/oauth/
 type zoomClient struct {
@@ -33,7 +32,7 @@ type zoomClient struct {
 }
 
 // newTransport returns a transport for calls to Zoom.
-func newTransport() http.RoundTripper {
+func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	// Longer than the five seconds that are lost to a name server which doesn't respond, but
 	// shorter than zoomTimeout, so that the log can say that it was dialing, or the handshake.
@@ -99,7 +98,7 @@ const tokenPath = "/oauth/token"
 var bearerTokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
 // exchange exchanges an authorization code and its code verifier for tokens (RFC 6749 §4.1.3,
-// RFC 7636 §4.5).
+// RFC 7636 §4.5). If Zoom can't be reached or its response can't be used, it returns a *zoomError.
 func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (tokens, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	form := url.Values{
@@ -133,7 +132,8 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 }
 
 // get calls a path of Zoom's API, such as /v2/users/me, with an access token (RFC 6750 §2.1). It
-// decodes the response into the struct that dst points to, and also returns it as it came.
+// decodes the response into the struct that dst points to, and also returns it as it came. If Zoom
+// can't be reached or its response can't be used, it returns a *zoomError.
 func (z *zoomClient) get(ctx context.Context, accessToken, path string, dst any) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
 	if err != nil {
@@ -188,15 +188,13 @@ type zoomError struct {
 func (e *zoomError) Error() string { return "zoom: " + e.page + ": " + e.detail }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of timeouts, system errors and certificate errors. Other errors may quote what was received, such
-// as a token.
+// of timeouts, system errors and certificate errors. Other errors may quote what was received, even
+// a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
-	netError, isNetError := errors.AsType[net.Error](err)
-	isTimeout := isNetError && netError.Timeout()
-	_, isSystemError := errors.AsType[*net.OpError](err)
+	_, isNetError := errors.AsType[net.Error](err) // a timeout or a system error
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
-	if isTimeout || isSystemError || isCertificateError {
+	if isNetError || isCertificateError {
 		reason = err.Error()
 	}
 	detail := fmt.Sprintf("%s: %q", req.URL, reason)
@@ -231,9 +229,10 @@ var (
 func responseError(req *http.Request, res *http.Response, body []byte) *zoomError {
 	var said errorResponse
 	json.Unmarshal(body, &said) // leaves it empty if body isn't JSON
+	number := cmp.Or(said.ErrorCode, said.Code)
 	e := &zoomError{
-		page:       said.page(res.StatusCode),
-		Number:     cmp.Or(said.ErrorCode, said.Code),
+		page:       said.page(res.StatusCode, number),
+		Number:     number,
 		Scopes:     scopesPattern.FindString(said.Message),
 		TrackingID: res.Header.Get("x-zm-trackingid"),
 		RetryAfter: res.Header.Get("Retry-After"),
@@ -249,8 +248,8 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 	if errorNamePattern.MatchString(said.Name) {
 		e.detail += ", " + said.Name
 	}
-	if e.Number != 0 {
-		e.detail += fmt.Sprintf(", error %d", e.Number)
+	if number != 0 {
+		e.detail += fmt.Sprintf(", error %d", number)
 	}
 	if said.Message != "" && req.URL.Path != tokenPath { // so it really is the API's
 		e.detail += fmt.Sprintf(", %.200q", said.Message)
@@ -260,17 +259,17 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 }
 
 // page returns the page, in templates/problems.html, that explains an error response with this HTTP
-// status. It recognizes Zoom's errors by number or, since some have none, by how the text begins.
+// status and this number of Zoom's, or 0. Since not every error has a number, it also looks at how
+// the text begins, and at the OAuth server's name for the error.
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
-func (said errorResponse) page(status int) string {
-	number := cmp.Or(said.ErrorCode, said.Code)
+func (said errorResponse) page(status, number int) string {
 	text := strings.ToLower(cmp.Or(said.Reason, said.Description, said.Message))
 	is := func(n int, prefix string) bool { return number == n || strings.HasPrefix(text, prefix) }
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "ratelimit"
-	case is(4702, "invalid client"), is(4704, "invalid client secret"),
+	case is(4702, "invalid client"), number == 4704,
 		is(4706, "client id or client secret is missing"), said.Name == "invalid_client":
 		return "credentials"
 	case is(4709, "redirect"):

@@ -69,7 +69,7 @@ func TestRequestsToZoom(t *testing.T) {
 			return answers(200, goodToken)(c, r, body)
 		})
 		api.set(userPath, func(c net.Conn, r *http.Request, body string) bool {
-			wantRequest(t, r, "GET", "Bearer ACCESS.TOKEN")
+			wantRequest(t, r, "GET", "Bearer ACCESS.TOKEN==")
 			return answers(200, goodProfile)(c, r, body)
 		})
 		wantProfile(t, b.get(callback))
@@ -409,6 +409,7 @@ var usedUp = []string{
 	`{"errorCode":4733}`,
 	`{"errorCode":4734}`,
 	`{"code":4741,"message":"The token has been revoked."}`,
+	`{"code":4741}`,
 	`{"message":"The token has been revoked."}`,
 }
 
@@ -565,7 +566,7 @@ func TestGetAgain(t *testing.T) {
 	w := newWorld(t, local)
 	u := newUpstream(t, w)
 	u.set(userPath, answers(400, `{"code":300,"message":"Validation Failed."}`))
-	want := tokens{"ACCESS.TOKEN", "REFRESH.TOKEN", "bearer", "user:read:user"}
+	want := tokens{"ACCESS.TOKEN==", "REFRESH.TOKEN", "bearer", "user:read:user"}
 	if got, err := w.app.zoom.exchange(t.Context(), "c", "v"); err != nil || got != want {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}
