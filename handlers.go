@@ -240,7 +240,8 @@ func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
 // makeRoom removes the oldest cookies of sign-ins, so that there is room for one more.
 func (a *app) makeRoom(w http.ResponseWriter, r *http.Request) {
 	isOther := func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, a.cookiePrefix) }
-	cookies := slices.DeleteFunc(r.Cookies(), isOther) // the oldest first (RFC 6265 §5.4)
+	// Browsers should send the oldest first (RFC 6265 §5.4).
+	cookies := slices.DeleteFunc(r.Cookies(), isOther)
 	for len(cookies) >= maxCookies {
 		setCookie(w, cookies[0].Name, "", -1)
 		cookies = cookies[1:]

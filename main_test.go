@@ -462,7 +462,8 @@ func TestStop(t *testing.T) {
 					t.Errorf("got the error %v after %v, want status %q", err, time.Since(begin), c.finished)
 				}
 				if err != nil {
-					wantWords(t, err.Error(), "zoom-oauth cut off requests that were still under way: ")
+					said, _, _ := strings.Cut(err.Error(), ":")
+					wantWords(t, strings.Join(explained(t, "### In the terminal", "`"), "\n"), said)
 				}
 				wantWords(t, response.String(), c.finished)
 			})
