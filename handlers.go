@@ -210,8 +210,8 @@ func (a *app) healthz(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok")
 }
 
-// show responds with a page, a template of this name in templates/. If the page can't be rendered,
-// it responds with a 500, and logs why.
+// show responds with the template in templates/ that page names. If the page can't be rendered, it
+// responds with a 500, and logs why.
 func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	var body bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&body, page, data); err != nil {

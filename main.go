@@ -184,8 +184,8 @@ var (
 		`|http://(localhost|127\.\d+\.\d+\.\d+|\[::1\]))(:\d+)?/?$`)
 )
 
-// isOrigin reports whether s matches originPattern, which may also match no URL, such as
-// https://[:].
+// isOrigin reports whether s is a URL that matches originPattern. The pattern alone also matches
+// some strings that aren't URLs, such as https://[:].
 func isOrigin(s string) bool {
 	_, err := url.Parse(s)
 	return err == nil && originPattern.MatchString(s)
@@ -250,9 +250,11 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 	redirect, _ := url.Parse(z.redirectURL) // just a path in a demo
 	isLocal := redirect.Scheme == "http"    // which is allowed on this machine only
 	if isLocal && z.clientSecret == "" {
-		host = redirect.Hostname() // a sign-in that begins where it ends needs no second try
+		// Zoom asks a public client's user at each try. No second try is needed if the sign-in
+		// begins on the host where it ends.
+		host = redirect.Hostname()
 	}
-	var notes []string // no errors: OAuth servers other than Zoom may see it differently
+	var notes []string // not errors, since OAuth servers other than Zoom may accept these
 	if isLocal && z.clientSecret != "" {
 		notes = append(notes, "Zoom accepts http only without a clientSecret")
 	}
@@ -278,8 +280,8 @@ func serve(ctx context.Context, handler http.Handler, listeners []net.Listener) 
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       2 * zoomTimeout, // longer than a sign-in, whose context it would cancel
-		WriteTimeout:      2 * zoomTimeout, // longer than a sign-in, whose page it would cut off
+		ReadTimeout:       2 * zoomTimeout, // longer than zoomTimeout, or it would cancel a sign-in
+		WriteTimeout:      2 * zoomTimeout, // longer than zoomTimeout, or it would cut off the page
 		IdleTimeout:       2 * time.Minute, // longer than a load balancer's, often one minute
 	}
 	failed := make(chan error, len(listeners)) // buffered, so that no goroutine blocks

@@ -114,6 +114,10 @@ func TestRedirectURLs(t *testing.T) {
 		if _, _, err := readSettings(); (err == nil) != strings.HasPrefix(redirectURL, "http:") {
 			t.Errorf("%s without a secret: got the error %v", redirectURL, err)
 		}
+		writeEnv(t, ".", "clientID=id\nclientSecret=<SECRET>\nredirectURL="+redirectURL)
+		if _, _, err := readSettings(); err == nil {
+			t.Errorf("%s with a bad secret: got no error", redirectURL)
+		}
 	}
 }
 

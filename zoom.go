@@ -35,7 +35,7 @@ type zoomClient struct {
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	// Longer than the five seconds that are lost to a name server which doesn't respond, but
-	// shorter than zoomTimeout, so that the log can say that it was dialing, or the handshake.
+	// shorter than zoomTimeout, so that the log can say which step timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, all calls share a connection. Close it if it hangs, or every later call fails
@@ -156,7 +156,7 @@ func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
 		return nil, connectionError(req, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // ctx can't end the reading of its body
+	if res.StatusCode == http.StatusSwitchingProtocols { // the deadline doesn't cover its body
 		return nil, responseError(req, res, nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
@@ -259,7 +259,7 @@ func responseError(req *http.Request, res *http.Response, body []byte) *zoomErro
 }
 
 // page returns the page, in templates/problems.html, that explains an error response with this HTTP
-// status and this number of Zoom's, or 0. Since not every error has a number, it also looks at how
+// status and this Zoom error number, or 0. Since not every error has a number, it also looks at how
 // the text begins, and at the OAuth server's name for the error.
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
