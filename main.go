@@ -255,21 +255,21 @@ func startMessage(z *zoomClient, address string, actual net.Addr) string {
 		host = redirect.Hostname()
 	}
 	var notes []string // not errors, since OAuth servers other than Zoom may accept these
-	if isLocal && z.clientSecret != "" {
-		notes = append(notes, "Zoom accepts http only without a clientSecret")
-	}
-	if isLocal && redirect.Hostname() == "localhost" {
-		notes = append(notes, "Zoom refuses localhost, use 127.0.0.1")
-	}
-	if isLocal && cmp.Or(redirect.Port(), "80") != port {
-		notes = append(notes, "this program listens on port "+port)
-	}
-	if notes == nil {
-		notes = []string{"register exactly this at Zoom"}
+	if isLocal {
+		if z.clientSecret != "" {
+			notes = append(notes, "Zoom accepts http only without a clientSecret")
+		}
+		if redirect.Hostname() == "localhost" {
+			notes = append(notes, "Zoom refuses localhost, use 127.0.0.1")
+		}
+		if cmp.Or(redirect.Port(), "80") != port {
+			notes = append(notes, "this program listens on port "+port)
+		}
 	}
 	message := "\n  Open          http://" + net.JoinHostPort(host, port) + "\n"
 	if redirect.Host != "" {
-		message += "  Redirect URL  " + z.redirectURL + "  (" + strings.Join(notes, "; ") + ")\n"
+		note := cmp.Or(strings.Join(notes, "; "), "register exactly this at Zoom")
+		message += "  Redirect URL  " + z.redirectURL + "  (" + note + ")\n"
 	}
 	return message + "  Stop          Ctrl+C\n\n"
 }

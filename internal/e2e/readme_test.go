@@ -25,7 +25,8 @@ func TestReadmeRecipe(t *testing.T) {
 	handlers := filepath.Join(dir, "handlers.go")
 	replace(t, handlers, `(?s)(type profile struct \{\n[^}]*)\}\n`, "${1}"+quoteDollars(blocks[0])+"}\n")
 	replace(t, handlers, `(?s)(func \(a \*app\) finish\(.*?)([^\n]*\n\}\n)`, "${1}"+quoteDollars(blocks[1])+"${2}")
-	replace(t, filepath.Join(dir, "templates", "profile.html"), `<section aria-labelledby="next">`, quoteDollars(blocks[2])+"$0")
+	page := filepath.Join(dir, "templates", "profile.html")
+	replace(t, page, `<section aria-labelledby="next">`, quoteDollars(blocks[2])+"$0")
 
 	output(t, dir, "go", "vet", "./...")
 	if got := output(t, dir, "gofmt", "-l", "."); got != "" {
@@ -47,7 +48,8 @@ func TestReadmeRecipe(t *testing.T) {
 func copyOfProject(t *testing.T) string {
 	t.Helper()
 	root, dir := filepath.Join("..", ".."), t.TempDir()
-	for _, name := range strings.Fields(output(t, root, "git", "ls-files", "--cached", "--others", "--exclude-standard")) {
+	names := output(t, root, "git", "ls-files", "--cached", "--others", "--exclude-standard")
+	for _, name := range strings.Fields(names) {
 		data, err := os.ReadFile(filepath.Join(root, name))
 		if os.IsNotExist(err) {
 			continue // deleted, but not committed yet

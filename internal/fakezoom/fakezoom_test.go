@@ -446,7 +446,10 @@ func TestEveryAnswer(t *testing.T) {
 
 // TestPublicClient has an app without a secret (RFC 6749 3.2.1), which must use PKCE.
 func TestPublicClient(t *testing.T) {
-	const missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
+	const (
+		missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
+		wrong   = `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`
+	)
 	s := New("id", "", redirectURI)
 	if got := outcome(visit(s, with(authorization, "code_challenge", ""))); got != "invalid_request" {
 		t.Errorf("without a challenge: got %s, want invalid_request", got)
@@ -454,7 +457,7 @@ func TestPublicClient(t *testing.T) {
 	for name, c := range map[string]struct{ id, authorization, verifier, want string }{
 		"its ID and verifier": {"id", "", verifier, ""},
 		"no ID":               {"", "", verifier, missing},
-		"another ID":          {"other", "", verifier, `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`},
+		"another ID":          {"other", "", verifier, wrong},
 		"HTTP Basic":          {"id", "Basic aWQ6", verifier, missing},
 		"no verifier":         {"id", "", "", "invalid code"},
 		"another verifier":    {"id", "", challenge, "invalid code"},
