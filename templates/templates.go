@@ -41,7 +41,8 @@ func Parse(demo bool) *template.Template {
 // script, by hash, their icon and a picture over https.
 func SecurityPolicy() string {
 	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'" +
-		"; img-src https: data:; style-src " + hash("style.css") + "; script-src " + hash("script.js")
+		"; img-src https: data:" +
+		"; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
 // hash returns the source expression that allows an inlined file. The file must have no comments:

@@ -69,8 +69,8 @@ type grant struct {
 }
 
 // New returns a stand-in that knows one app, with these credentials and this redirect URI. Without
-// a secret, the app is a public client (RFC 6749 §2.1): it must use PKCE (RFC 9700 §2.1.1), and the
-// user is asked at every sign-in.
+// a secret, the app is a public client (RFC 6749 §2.1): it must use PKCE (RFC 9700 §2.1.1), and
+// the user is asked at every sign-in.
 func New(clientID, clientSecret, redirectURI string) *Server {
 	s := &Server{
 		ClientID:     clientID,
@@ -177,7 +177,8 @@ func (s *Server) newCode(query url.Values) string {
 func (s *Server) ask(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; "+
-		"frame-ancestors 'none'; form-action "+s.formAction()+"; img-src data:; style-src 'unsafe-inline'")
+		"frame-ancestors 'none'; form-action "+s.formAction()+"; img-src data:; "+
+		"style-src 'unsafe-inline'")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	consent.Execute(w, s)
 }
