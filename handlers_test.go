@@ -525,7 +525,9 @@ func TestBrokenTemplate(t *testing.T) {
 	template.Must(w.app.pages.New("notfound").Parse("half a page {{len 1}}"))
 	p := w.newBrowser(t).get(local + "/x")
 	wantWords(t, w.log.String(), "len 1", "GET /x 500")
-	wantNone(t, p.body, "half a page")
+	if p.body != "Internal error. The log says why.\n" {
+		t.Errorf("got %q, want that the log says why", p.body)
+	}
 	if p.status != 500 || p.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("got %d, %s; want 500, no-store", p.status, p.header.Get("Cache-Control"))
 	}
@@ -564,6 +566,9 @@ func TestProfile(t *testing.T) {
 		`<a href="https://zoom.example.com/j/1">zoom.example.com/j/1</a>`,
 		"<code>user:read:user</code>", // what the app may do
 	)
+	if got := profileOf(t, `{"display_name":"jay"}`).title(); got != "jay" {
+		t.Errorf("got the title %q, want jay", got)
+	}
 }
 
 // TestLeftOut checks what the page leaves out, since Zoom doesn't say it or it makes no sense.

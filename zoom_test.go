@@ -582,10 +582,10 @@ func TestGetAgain(t *testing.T) {
 	if _, err := w.app.zoom.get(t.Context(), "T", "/%zz", &me); err == nil {
 		t.Error("a path that is no path: got no error")
 	}
-	w.app.zoom.oauthURL = "%zz"
-	if _, err := w.app.zoom.exchange(t.Context(), "c", "v"); err == nil {
-		t.Error("a URL that is no URL: got no error")
-	}
+	b := w.newBrowser(t)
+	callback := b.callback("c")
+	w.app.zoom.oauthURL = "%zz" // to which no request can be made
+	wantPage(t, b.get(callback), http.StatusBadGateway, responseTitle)
 }
 
 // TestLongResponse has as many meetings in a response as somebody may have.
