@@ -38,8 +38,7 @@ func newTransport() *http.Transport {
 	// shorter than zoomTimeout, so that the log can say which step timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
-	// With HTTP/2, all calls share a connection. Close it if it hangs, or every later call fails
-	// too.
+	// With HTTP/2, all calls share a connection. Close it if it hangs, or all later calls fail.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxResponseHeaderBytes = 64 << 10    // parts of the header go into the log and onto a page
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
@@ -171,8 +170,7 @@ func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
 	return body, nil
 }
 
-// zoomError describes a call to Zoom that failed. It holds no secret, so it may be logged and
-// shown.
+// zoomError describes a failed call to Zoom. It holds no secret, so it may be logged and shown.
 type zoomError struct {
 	page   string // the page that explains it, in templates/problems.html
 	detail string // for the log
