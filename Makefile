@@ -1,6 +1,10 @@
 # The tools that are no part of the program. internal/tools/go.mod pins their versions.
 TOOL = go tool -modfile="$(CURDIR)/internal/tools/go.mod"
-AXE  = axe-core@4.14.1
+
+# The npm packages that make e2e needs, and where it keeps them.
+AXE     = axe-core@4.14.1
+MERMAID = mermaid@11.17.2
+CACHE   = internal/e2e/.cache
 
 .DEFAULT_GOAL := help
 
@@ -29,10 +33,7 @@ build: ## build the binary: static, reproducible, in one file
 test: ## run the tests
 	go test ./...
 
-fuzz: ## throw random queries and cookies at / for a minute
-	go test -run '^$$' -fuzz FuzzRoot -fuzztime $(or $(FUZZTIME),60s) .
-
-bench: ## measure a redirect and a sign-in, each beside a bare handler
+bench: ## measure a redirect to Zoom and a sign-in
 	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),3s) .
 
 lint: ## check formatting, go vet (for other systems, too) and staticcheck
@@ -44,17 +45,19 @@ lint: ## check formatting, go vet (for other systems, too) and staticcheck
 fmt: ## format the code
 	gofmt -w .
 
-e2e: internal/e2e/.cache/$(AXE)/axe.min.js ## drive the built binary with Chromium, and follow the README
+e2e: $(CACHE)/$(AXE)/package/axe.min.js $(CACHE)/$(MERMAID)/package/dist/mermaid.min.js ## drive the built binary with Chromium, and follow the README
 	@command -v chromium >/dev/null || { echo "make e2e needs Chromium: apt-get install chromium"; exit 1; }
-	cd internal/e2e && AXE="$(CURDIR)/$<" go test -count=1 -v -skip '^TestReplicas' .
+	cd internal/e2e && AXE="$(CURDIR)/$<" MERMAID="$(CURDIR)/$(word 2,$^)" go test -count=1 -parallel=4 -v -skip '^TestReplicas' .
 
 replicas: ## run three replicas behind nginx, and kill one in the middle
 	@command -v nginx >/dev/null || { echo "make replicas needs nginx: apt-get install nginx-light"; exit 1; }
 	cd internal/e2e && go test -count=1 -v -run '^TestReplicas' .
 
-internal/e2e/.cache/$(AXE)/axe.min.js:
-	@command -v npm >/dev/null || { echo "make e2e fetches $(AXE) with npm: apt-get install npm"; exit 1; }
-	mkdir -p $(@D)
-	cd $(@D) && npm pack --silent $(AXE) && tar -xzf *.tgz --strip-components=1 package/axe.min.js && rm *.tgz
+# A file of an npm package. What % stands for is NAME@VERSION/package/PATH.
+NPM = $(firstword $(subst /, ,$*))
+$(CACHE)/%:
+	@command -v npm >/dev/null || { echo "make e2e fetches $(NPM) with npm: apt-get install npm"; exit 1; }
+	mkdir -p $(CACHE)/$(NPM)
+	cd $(CACHE)/$(NPM) && npm pack --silent $(NPM) && tar -xzf *.tgz $(*:$(NPM)/%=%) && rm *.tgz
 
-.PHONY: help demo run dev build test fuzz bench lint fmt e2e replicas
+.PHONY: help demo run dev build test bench lint fmt e2e replicas

@@ -2,16 +2,13 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"html/template"
-	"io"
 	"log"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,29 +16,26 @@ import (
 )
 
 const (
-	zoomTimeout     = 9 * time.Second  // for all calls to Zoom of one sign-in together
-	cookieLifetime  = 10 * time.Minute // from the redirect to Zoom until the user comes back
-	maxCookies      = 10               // more could make a Cookie header too long for a proxy
-	secondTryPrefix = "again-"         // of the state of a second try
+	zoomTimeout    = 9 * time.Second  // for all of a sign-in's calls to Zoom together
+	cookieLifetime = 10 * time.Minute // from the redirect to Zoom until the user comes back
 )
 
-// app is the web server's handler. It stores nothing: each sign-in's code verifier is in a cookie,
-// which is named after the sign-in's state.
+// app is the web server's handler (see ServeHTTP). It stores nothing about a sign-in: the code
+// verifier is in a cookie, which is named after the sign-in's state.
 type app struct {
 	zoom         *zoomClient
-	pages        *template.Template
+	pages        *template.Template // a set of templates, one for each page
 	mux          *http.ServeMux
-	headers      map[string]string // of every response
-	cookiePrefix string            // of the cookies' names, which end in the state
+	headers      map[string]string // set on every response
+	cookiePrefix string            // a cookie's name is this, followed by the state
 }
 
-// newApp returns a handler that signs visitors in with z and shows pages.
-func newApp(z *zoomClient, pages *template.Template) *app {
+// newApp returns an app that signs visitors in with z.
+func newApp(z *zoomClient) *app {
 	a := &app{
-		zoom:         z,
-		pages:        pages,
-		mux:          http.NewServeMux(),
-		cookiePrefix: "zoom-oauth-",
+		zoom:  z,
+		pages: templates.Pages(),
+		mux:   http.NewServeMux(),
 		// Zoom requires the first four on pages that its desktop app shows.
 		// https://developers.zoom.us/docs/build-flow/security/owasp/
 		headers: map[string]string{
@@ -50,98 +44,90 @@ func newApp(z *zoomClient, pages *template.Template) *app {
 			"Content-Security-Policy":    templates.SecurityPolicy(),
 			"Referrer-Policy":            "no-referrer",
 			"Cross-Origin-Opener-Policy": "same-origin",
-			"Cache-Control":              "no-store",
+			"Cache-Control":              "no-store, no-transform",
 		},
+		cookiePrefix: "zoom-oauth-",
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
-		// Browsers accept a cookie with this prefix only from this host, and only over https.
+		// Browsers accept a cookie with the prefix __Host- only from this very host, and only if it
+		// is Secure.
 		a.cookiePrefix = "__Host-zoom-oauth-"
 	}
-	a.mux.HandleFunc("GET /{$}", a.root) // just /, and nothing below it
+	a.mux.HandleFunc("GET /{$}", a.root) // only /, and nothing below it
 	a.mux.HandleFunc("GET /healthz", a.healthz)
-	a.mux.HandleFunc("/", a.notFound)
 	return a
 }
 
-// ServeHTTP handles a request, and logs it in one line without the query, which may contain a code.
-func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
-	for name, value := range a.headers {
-		w.Header().Set(name, value)
-	}
-	recorder := &statusRecorder{w, http.StatusOK}
-	a.mux.ServeHTTP(recorder, r)
-	took := time.Since(begin).Round(time.Microsecond)
-	log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), recorder.status, took)
-}
-
-// statusRecorder is a ResponseWriter that remembers the status for the log.
-type statusRecorder struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (s *statusRecorder) WriteHeader(status int) {
-	s.status = status
-	s.ResponseWriter.WriteHeader(status)
-}
+// secondTryPrefix distinguishes the state of a second try. A second try is a sign-in that the app
+// starts over by itself. It does so if a code comes back without the sign-in's cookie, or if Zoom
+// no longer accepts the code. That helps visitors who
+//
+//   - begin on localhost and end on the tunnel, where browsers don't send localhost's cookies,
+//   - begin in Zoom's Marketplace, which sends a code without a state, or
+//   - reload while the profile is loading, so that the browser sends the same code twice.
+//
+// Zoom usually doesn't ask them again, but sends them straight back. A second try isn't followed by
+// a third. Otherwise, if cookies are blocked, the browser would go to Zoom and back over and over.
+const secondTryPrefix = "again-"
 
 // root starts a sign-in, or continues one when Zoom sends the browser back (RFC 6749 §4.1.2).
 //
-//	in the query             cookie of the state   what root does
-//	no code, no error                              sends the browser to Zoom
-//	an error, no code                              shows a page: you are not signed in
-//	a code                   is there              exchanges the code, and shows the profile
-//	a second try's code      is missing            shows a page: start again
-//	any other code           is missing            sends the browser to Zoom for a second try
+//	in the query           cookie of its state   what root does
+//	an error                                     shows a page: you are not signed in
+//	no code                                      sends the browser to Zoom
+//	a code                 present               exchanges the code, and shows the profile
+//	a second try's code    missing               shows a page: start again
+//	any other code         missing               sends the browser to Zoom for a second try
 //
-// The second try is for a sign-in that begins on localhost and ends on the tunnel, where
-// localhost's cookie isn't sent. The user has just allowed the app, so Zoom sends the browser
-// straight back, and this time the cookie is there. A sign-in from Zoom's Marketplace, which has no
-// state, takes the same path. Without the cookie no code is exchanged, since it may be somebody
-// else's (RFC 6749 §10.12).
+// Without the cookie, a code isn't exchanged: an attacker may have sent the visitor here with the
+// attacker's own code, to sign them in as the attacker (RFC 6749 §10.12).
 func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
-	verifier := a.verifierOf(state, r)
+	cookie, err := r.Cookie(a.cookiePrefix + state)
+	hasCookie := err == nil && state != "" && cookie.Value != ""
 	switch {
-	case code == "" && refusal == "":
-		a.start(w, r, "")
-	case code == "":
-		// Anybody may have written this query, so the page doesn't repeat it.
+	case refusal != "":
+		// The query is untrusted. So the page doesn't show the error, and the log has only the
+		// first characters, in quotes (%.50q).
 		log.Printf("zoom: refused: %.50q %.200q", refusal, query.Get("error_description"))
 		a.show(w, http.StatusForbidden, "declined", nil)
-	case verifier != "":
-		setCookie(w, a.cookiePrefix+state, "", -1) // a code works only once
-		a.finish(w, r, code, verifier)
-	case strings.HasPrefix(state, secondTryPrefix):
+	case code == "":
+		a.start(w, r, "")
+	case hasCookie:
+		a.setCookie(w, state, "") // removes it, because a code works only once
+		a.finish(w, r, code, cookie.Value)
+	case isSecondTry(r):
 		a.show(w, http.StatusBadRequest, "nocookie", nil)
 	default:
 		a.start(w, r, secondTryPrefix)
 	}
 }
 
-// verifierOf returns the code verifier in the cookie of a state, or "" if there is none.
-func (a *app) verifierOf(state string, r *http.Request) string {
-	cookie, err := r.Cookie(a.cookiePrefix + state)
-	if err != nil || state == "" {
-		return ""
-	}
-	return cookie.Value
+// isSecondTry reports whether the state in r is that of a second try.
+func isSecondTry(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Query().Get("state"), secondTryPrefix)
 }
 
-// start sends the browser to Zoom with a new state, which begins with prefix, and sets the state's
-// cookie to a new code verifier.
+// start sends the browser to Zoom with a new state, which begins with prefix, and stores a new code
+// verifier in the sign-in's cookie.
 func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 	state := prefix + rand.Text()
 	verifier := rand.Text() + rand.Text() // 52 characters; the minimum is 43 (RFC 7636 §4.1)
-	a.makeRoom(w, r)
-	setCookie(w, a.cookiePrefix+state, verifier, int(cookieLifetime.Seconds()))
+	a.setCookie(w, state, verifier)
 	http.Redirect(w, r, a.zoom.authorizeURL(state, verifier), http.StatusFound)
 }
 
-// finish exchanges the code for tokens, asks Zoom who the user is, and shows the profile.
+// profile is what the page "profile" shows. Its fields begin with a capital letter, because
+// templates can't use others.
+type profile struct {
+	User     user
+	Response string // the JSON that User was decoded from, indented
+	Scope    string // the scopes that the user has allowed
+}
+
+// finish exchanges the code for tokens, asks Zoom who the user is, and shows the profile. The
+// page's script removes the query from the address bar, so a reload is a new sign-in.
 func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier string) {
 	ctx, cancel := context.WithTimeout(r.Context(), zoomTimeout)
 	defer cancel()
@@ -150,68 +136,63 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 		a.fail(w, r, err)
 		return
 	}
-	var page profile
-	response, err := a.zoom.get(ctx, t.AccessToken, "/v2/users/me", &page.User)
+	response, err := a.zoom.get(ctx, t.AccessToken, "/v2/users/me")
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
+	data := profile{Scope: t.Scope}
+	// The response is a JSON object: zoomClient.call has checked that. So the only possible error
+	// is a value of an unexpected type. Its field stays empty, and the others are filled.
+	json.Unmarshal(response, &data.User)
 	var indented bytes.Buffer
-	json.Indent(&indented, response, "", "  ") // doesn't fail, since get returns valid JSON
-	page.Response, page.Scope = indented.String(), t.Scope
-	a.show(w, http.StatusOK, "profile", page)
+	json.Indent(&indented, response, "", "  ")
+	data.Response = indented.String()
+	a.show(w, http.StatusOK, "profile", data)
 }
 
-// profile is what the page "profile" shows.
-type profile struct {
-	User     user
-	Response string // the JSON that User was decoded from
-	Scope    string // what the user has allowed
-}
-
-// fail responds when a call to Zoom has failed. Unless the visitor has left, it logs the error, and
-// then starts a second try if that may help, or shows the page that explains the error.
+// fail handles a failed call to Zoom. It logs err, and shows the page that explains it, which has
+// the name in the problem field of a *zoomError (see zoom.go). If the visitor has left, it does
+// neither.
+//
+// If Zoom no longer accepts the code, fail starts a second try instead. The visitor may have
+// reloaded while the profile was loading. Their browser then still has the cookie, because it never
+// got the response that removes it, and root calls finish with the same code again. If Zoom doesn't
+// accept the code of a second try, fail shows the page "expired".
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // the visitor has left, which ended the call
-		w.WriteHeader(499) // only for the log; nginx's number for this
+	if r.Context().Err() != nil { // the visitor has left, which ended the call to Zoom
+		w.WriteHeader(499) // for the log of ServeHTTP; nginx's number for this
 		return
 	}
 	log.Println(err)
-	failure := &zoomError{page: "response"} // unless err is a zoomError itself
-	errors.As(err, &failure)
-	// If a page is reloaded while Zoom is being called, the browser sends the same code and cookie
-	// again. But the code works once, so the first request has used it up.
-	isSecondTry := strings.HasPrefix(r.URL.Query().Get("state"), secondTryPrefix)
-	if failure.page == "code" && !isSecondTry {
+	failure, ok := errors.AsType[*zoomError](err) // the *zoomError that err is or wraps
+	if !ok {                                      // the request couldn't be created
+		failure = &zoomError{problem: "unusable"}
+	}
+	if failure.problem == "expired" && !isSecondTry(r) {
 		a.start(w, r, secondTryPrefix)
 		return
 	}
-	if failure.RetryAfter != "" {
-		w.Header().Set("Retry-After", failure.RetryAfter)
+	// Not 502 (Bad Gateway): Cloudflare, for one, replaces such pages with its own.
+	status := http.StatusInternalServerError
+	switch failure.problem {
+	case "expired":
+		status = http.StatusBadRequest
+	case "admin":
+		status = http.StatusForbidden
+	case "connection", "ratelimit":
+		status = http.StatusServiceUnavailable
 	}
-	status := cmp.Or(pageStatus[failure.page], http.StatusBadGateway)
-	a.show(w, status, failure.page, failure)
-}
-
-// pageStatus maps the page of a zoomError to its HTTP status, if that isn't 502 (Bad Gateway).
-var pageStatus = map[string]int{
-	"code":      http.StatusBadRequest,
-	"admin":     http.StatusForbidden,
-	"ratelimit": http.StatusServiceUnavailable,
-}
-
-// notFound handles all requests for which there is no other handler.
-func (a *app) notFound(w http.ResponseWriter, r *http.Request) {
-	a.show(w, http.StatusNotFound, "notfound", nil)
+	a.show(w, status, failure.problem, failure)
 }
 
 // healthz tells load balancers that the program is running.
 func (a *app) healthz(w http.ResponseWriter, r *http.Request) {
-	io.WriteString(w, "ok")
+	w.Write([]byte("ok"))
 }
 
-// show responds with the template in templates/ that page names. If the page can't be rendered, it
-// responds with a 500, and logs why.
+// show executes the template of a page, which is in templates/, with data, and responds with the
+// result. If that fails, show responds with a 500, and logs why.
 func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	var body bytes.Buffer
 	if err := a.pages.ExecuteTemplate(&body, page, data); err != nil {
@@ -224,26 +205,45 @@ func (a *app) show(w http.ResponseWriter, status int, page string, data any) {
 	body.WriteTo(w)
 }
 
-// setCookie sets a cookie for maxAge seconds, or removes it if maxAge is negative.
-func setCookie(w http.ResponseWriter, name, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
-		Name:     name,
-		Value:    value,
+// setCookie stores verifier in a sign-in's cookie. If verifier is empty, it removes the cookie.
+func (a *app) setCookie(w http.ResponseWriter, state, verifier string) {
+	cookie := &http.Cookie{
+		Name:     a.cookiePrefix + state,
+		Value:    verifier,
 		Path:     "/",
-		MaxAge:   maxAge,
-		Secure:   strings.HasPrefix(name, "__Host-"), // which must be Secure
+		MaxAge:   int(cookieLifetime.Seconds()),
+		Secure:   strings.HasPrefix(a.cookiePrefix, "__Host-"), // required by __Host-
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
-	})
+	}
+	if verifier == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(w, cookie)
 }
 
-// makeRoom removes the oldest cookies of sign-ins, so that there is room for one more.
-func (a *app) makeRoom(w http.ResponseWriter, r *http.Request) {
-	isOther := func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, a.cookiePrefix) }
-	// Browsers should send the oldest first (RFC 6265 §5.4).
-	cookies := slices.DeleteFunc(r.Cookies(), isOther)
-	for len(cookies) >= maxCookies {
-		setCookie(w, cookies[0].Name, "", -1)
-		cookies = cookies[1:]
+// ServeHTTP makes app an http.Handler: the server calls it for each request. It sets the headers,
+// lets mux choose root or healthz, and logs the request in one line, without the query, which may
+// contain a code.
+func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	for name, value := range a.headers {
+		w.Header().Set(name, value)
 	}
+	rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+	a.mux.ServeHTTP(rec, r)
+	log.Printf("%.20s %.200s %d %v", r.Method, r.URL.EscapedPath(), rec.status, time.Since(begin))
+}
+
+// statusRecorder is a ResponseWriter that remembers the status for the log. Like a subclass, it has
+// the methods of the ResponseWriter inside it, and overrides WriteHeader.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader records the status and passes it on.
+func (s *statusRecorder) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -14,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -24,25 +24,11 @@ import (
 // https://developers.zoom.us/docs/integrations/oauth/
 type zoomClient struct {
 	clientID     string
-	clientSecret string // empty for a public client
-	redirectURL  string // registered at Zoom
-	oauthURL     string // of Zoom's OAuth server: https://zoom.us unless the settings differ
-	apiURL       string // of Zoom's API: https://api.zoom.us unless the settings differ
-	transport    http.RoundTripper
-}
-
-// newTransport returns a transport for calls to Zoom.
-func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	// Longer than the five seconds that are lost to a name server which doesn't respond, but
-	// shorter than zoomTimeout, so that the log can say which step timed out.
-	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
-	t.TLSHandshakeTimeout = 6 * time.Second
-	// With HTTP/2, all calls share a connection. Close it if it hangs, or all later calls fail.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second}
-	t.MaxResponseHeaderBytes = 64 << 10    // parts of the header go into the log and onto a page
-	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
-	return t
+	clientSecret string            // empty for a public client
+	redirectURL  string            // registered at Zoom
+	zoomURL      string            // of Zoom's OAuth server, such as https://zoom.us
+	zoomAPIURL   string            // of Zoom's API, such as https://api.zoom.us
+	transport    http.RoundTripper // sends the requests
 }
 
 // authorizeURL returns the URL at which Zoom asks the user to allow the app (RFC 6749 §4.1.1). It
@@ -52,11 +38,12 @@ func newTransport() *http.Transport {
 //	&redirect_uri=https%3A%2F%2Fabc.ngrok-free.app&state=M2RKJOLEGVOF4NLUNNMVQFJC3F
 //	&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256
 //
-// The code challenge is a hash of the code verifier. Zoom gets the code verifier from exchange.
+// The code challenge is a hash of the code verifier. Zoom gets the code verifier itself later, with
+// the code, and checks that it has this hash.
 func (z *zoomClient) authorizeURL(state, verifier string) string {
 	hash := sha256.Sum256([]byte(verifier))
-	challenge := base64.RawURLEncoding.EncodeToString(hash[:])
-	return z.oauthURL + "/oauth/authorize?response_type=code" +
+	challenge := base64.RawURLEncoding.EncodeToString(hash[:]) // [:] makes the array a slice
+	return z.zoomURL + "/oauth/authorize?response_type=code" +
 		"&client_id=" + url.QueryEscape(z.clientID) +
 		"&redirect_uri=" + url.QueryEscape(z.redirectURL) +
 		"&state=" + state +
@@ -64,12 +51,51 @@ func (z *zoomClient) authorizeURL(state, verifier string) string {
 		"&code_challenge_method=S256"
 }
 
-// tokens is Zoom's response to an authorization code (RFC 6749 §5.1).
+// tokens is Zoom's response to a token request (RFC 6749 §5.1).
 type tokens struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"` // unused: this program doesn't call Zoom later
 	TokenType    string `json:"token_type"`
 	Scope        string `json:"scope"`
+}
+
+// exchange exchanges an authorization code and its code verifier for tokens, as the tutorial does
+// with ZOOM_GET_AUTHCODE (RFC 6749 §4.1.3, RFC 7636 §4.5). It returns a *zoomError if Zoom can't
+// be reached or its response can't be used.
+func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (tokens, error) {
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {code},
+		"redirect_uri":  {z.redirectURL},
+		"code_verifier": {verifier},
+	}
+	if z.clientSecret == "" { // a public client has only its ID (RFC 6749 §3.2.1)
+		form.Set("client_id", z.clientID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.zoomURL+"/oauth/token",
+		strings.NewReader(form.Encode()))
+	if err != nil {
+		return tokens{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if z.clientSecret != "" {
+		// The ID and the secret are form-encoded, so that a colon in one of them isn't mistaken for
+		// the colon between them (RFC 6749 §2.3.1).
+		req.SetBasicAuth(url.QueryEscape(z.clientID), url.QueryEscape(z.clientSecret))
+	}
+	// call removes these three from its error, if Zoom repeats them.
+	response, err := z.call(req, z.clientSecret, verifier, code)
+	if err != nil {
+		return tokens{}, err
+	}
+	var t tokens
+	json.Unmarshal(response, &t) // a field that isn't of the expected type stays empty
+	// get sends the token as "Authorization: Bearer …", so any other type is of no use (RFC 6749
+	// §7.1). The type is case-insensitive (§5.1).
+	if !strings.EqualFold(t.TokenType, "bearer") || t.AccessToken == "" {
+		return tokens{}, &zoomError{problem: "unusable", said: req.URL.Path + ": no bearer token"}
+	}
+	return t, nil
 }
 
 // user has the fields of Zoom's response to /v2/users/me that the profile page shows. Any of them
@@ -90,104 +116,60 @@ type user struct {
 	Picture         string `json:"pic_url"`
 }
 
-// tokenPath is the path of the tutorial's ZOOM_GET_AUTHCODE.
-const tokenPath = "/oauth/token"
-
-// bearerTokenPattern matches an access token that is valid in a header (RFC 6750 §2.1).
-var bearerTokenPattern = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
-
-// exchange exchanges an authorization code and its code verifier for tokens (RFC 6749 §4.1.3,
-// RFC 7636 §4.5). If Zoom can't be reached or its response can't be used, it returns a *zoomError.
-func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (tokens, error) {
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	form := url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {z.redirectURL},
-		"code_verifier": {verifier},
-	}
-	if z.clientSecret == "" { // a public client only names itself (RFC 6749 §3.2.1)
-		form.Set("client_id", z.clientID)
-	} else { // like SetBasicAuth, but with both parts form-encoded first (RFC 6749 §2.3.1)
-		credentials := url.QueryEscape(z.clientID) + ":" + url.QueryEscape(z.clientSecret)
-		credentials = base64.StdEncoding.EncodeToString([]byte(credentials))
-		header.Set("Authorization", "Basic "+credentials)
-	}
-	body := strings.NewReader(form.Encode())
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, z.oauthURL+tokenPath, body)
-	if err != nil {
-		return tokens{}, err
-	}
-	req.Header = header
-	var t tokens
-	if _, err := z.call(req, &t); err != nil {
-		return tokens{}, err
-	}
-	// The type is case-insensitive (RFC 6749 §5.1). Other types must not be used (§7.1).
-	if !strings.EqualFold(t.TokenType, "bearer") || !bearerTokenPattern.MatchString(t.AccessToken) {
-		return tokens{}, &zoomError{page: "response", detail: tokenPath + ": no bearer token"}
-	}
-	return t, nil
-}
-
-// get calls a path of Zoom's API, such as /v2/users/me, with an access token (RFC 6750 §2.1). It
-// decodes the response into the struct that dst points to, and also returns it as it came. If Zoom
-// can't be reached or its response can't be used, it returns a *zoomError.
-func (z *zoomClient) get(ctx context.Context, accessToken, path string, dst any) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.apiURL+path, nil)
+// get sends a GET request for a path of Zoom's API, such as /v2/users/me, with an access token
+// (RFC 6750 §2.1), and returns the JSON object in Zoom's response. It returns a *zoomError if Zoom
+// can't be reached or its response can't be used.
+func (z *zoomClient) get(ctx context.Context, accessToken, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, z.zoomAPIURL+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+accessToken)
-	return z.call(req, dst)
+	return z.call(req)
 }
 
-// maxResponse is the length of the longest response that call accepts, in bytes.
+// maxResponse limits the length of a response, in bytes.
 const maxResponse = 1 << 20
 
-// call sends a request to Zoom. If the response is a JSON object with the status 200, call decodes
-// it into the struct that dst points to, and also returns it as it came. Otherwise it returns a
-// *zoomError.
-func (z *zoomClient) call(req *http.Request, dst any) ([]byte, error) {
-	// Unlike http.Client, RoundTrip doesn't follow redirects, which could leak credentials.
+// call sends a request to Zoom, and returns the JSON object in Zoom's response. It returns a
+// *zoomError if there is no complete response, or if it isn't a 200 with a JSON object of at most
+// maxResponse bytes. The error quotes neither the secrets nor the request's Authorization header.
+func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) {
+	// RoundTrip doesn't follow redirects, as http.Client would. That way, no other server gets the
+	// credentials.
 	res, err := z.transport.RoundTrip(req)
 	if err != nil {
 		return nil, connectionError(req, err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode == http.StatusSwitchingProtocols { // the deadline doesn't cover its body
-		return nil, responseError(req, res, nil)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1)) // +1 to detect a longer body
 	if err != nil {
 		return nil, connectionError(req, err)
 	}
 	isObject := json.Valid(body) && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	if res.StatusCode != http.StatusOK || len(body) > maxResponse || !isObject {
-		return nil, responseError(req, res, body)
+		return nil, responseError(res, body, secrets)
 	}
-	json.Unmarshal(body, dst) // the JSON is valid; fields of an unexpected type stay empty
 	return body, nil
 }
 
-// zoomError describes a failed call to Zoom. It holds no secret, so it may be logged and shown.
+// zoomError describes a failed call to Zoom.
 type zoomError struct {
-	page   string // the page that explains it, in templates/problems.html
-	detail string // for the log
+	problem string // the page that explains it, in templates/problems.html
+	said    string // what Zoom or the network said, for the log
 
-	// For the page. Each may be empty.
-	Number     int    // Zoom's number for the error
-	Scopes     string // the Zoom app needs one of these
+	// These are for the page. They are capitalized, because templates can't use other fields.
+	Number     int    // Zoom's number for the error, or 0
+	Scopes     string // if a scope is missing: Zoom wants one of these
 	TrackingID string // for Zoom's support
-	RetryAfter string // when to call again, as in Zoom's header
 }
 
-// Error returns a line for the log.
-func (e *zoomError) Error() string { return "zoom: " + e.page + ": " + e.detail }
+// Error makes *zoomError an error. It returns a line for the log.
+func (e *zoomError) Error() string { return "zoom: " + e.problem + ": " + e.said }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of timeouts, system errors and certificate errors. Other errors may quote what was received, even
-// a token.
+// of err only if err is a timeout, a system error or a certificate error. Any other text may quote
+// what Zoom sent, such as a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
 	_, isNetError := errors.AsType[net.Error](err) // a timeout or a system error
@@ -195,90 +177,106 @@ func connectionError(req *http.Request, err error) *zoomError {
 	if isNetError || isCertificateError {
 		reason = err.Error()
 	}
-	detail := fmt.Sprintf("%s: %q", req.URL, reason)
+	said := fmt.Sprintf("%s: %q", req.URL, reason)
 	if proxy, _ := http.ProxyFromEnvironment(req); proxy != nil {
-		detail += ", through the proxy " + proxy.Hostname()
+		said += ", through the proxy " + proxy.Hostname()
 	}
-	return &zoomError{page: "connection", detail: detail}
+	return &zoomError{problem: "connection", said: said}
 }
 
-// errorResponse is an error as Zoom's OAuth server (RFC 6749 §5.2) or Zoom's API describes it.
-type errorResponse struct {
-	// The OAuth server's. The last two may quote the authorization code.
-	Name        string `json:"error"` // such as invalid_grant
-	ErrorCode   int    `json:"errorCode"`
-	Reason      string `json:"reason"`
-	Description string `json:"error_description"`
-
-	// The API's.
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-}
-
-var (
-	// errorNamePattern matches the name of an OAuth error, such as invalid_grant.
-	errorNamePattern = regexp.MustCompile(`^[a-z_]{1,50}$`)
-	// scopesPattern finds the scopes in "… does not contain scopes:[user:read:user]".
-	scopesPattern = regexp.MustCompile(`[a-z_]+:[a-z_:, ]+`)
-)
-
-// responseError returns the error for a response that can't be used. For the log, it includes what
-// Zoom says, but none of the OAuth server's sentences, which may quote the authorization code.
-func responseError(req *http.Request, res *http.Response, body []byte) *zoomError {
-	var said errorResponse
-	json.Unmarshal(body, &said) // leaves it empty if body isn't JSON
-	number := cmp.Or(said.ErrorCode, said.Code)
-	e := &zoomError{
-		page:       said.page(res.StatusCode, number),
-		Number:     number,
-		Scopes:     scopesPattern.FindString(said.Message),
-		TrackingID: res.Header.Get("x-zm-trackingid"),
-		RetryAfter: res.Header.Get("Retry-After"),
+// responseError returns the error for a response that can't be used. It includes the response's
+// text, in which it replaces the secrets, unless the status is a success: the text may then contain
+// a token.
+func responseError(res *http.Response, body []byte, secrets []string) *zoomError {
+	// Location is where a redirect leads. Other errors have none.
+	text := strings.TrimSpace(res.Header.Get("Location") + " " + string(body))
+	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
+	for _, secret := range append([]string{credentials}, secrets...) {
+		if secret != "" { // a public client's secret is empty
+			text = strings.ReplaceAll(text, secret, "[secret]")
+		}
 	}
-	contentType := res.Header.Get("Content-Type")
-	e.detail = fmt.Sprintf("%s: HTTP %d %q", req.URL, res.StatusCode, contentType)
-	if location, err := url.Parse(res.Header.Get("Location")); err == nil && location.Host != "" {
-		e.detail += fmt.Sprintf(", redirect to %q", location.Host)
+	e := &zoomError{problem: "unusable", TrackingID: res.Header.Get("x-zm-trackingid")}
+	e.said = fmt.Sprintf("%s: HTTP %d %.100q, %d bytes, tracking ID %.100q, ",
+		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
+	switch {
+	case res.StatusCode >= 300:
+		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. Unmarshal
+		// ignores the case of names, and leaves both 0 if body isn't JSON.
+		var numbers struct{ ErrorCode, Code int }
+		json.Unmarshal(body, &numbers)
+		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
+		e.Scopes = scopesIn(text)
+		e.problem = problemOf(res.StatusCode, e.Number, text)
+		e.said += fmt.Sprintf("%.500q", text)
+	case len(body) == 0:
+		e.said += "empty"
+	case len(body) > maxResponse:
+		e.said += "longer than 1 MiB"
+	default:
+		e.said += "not a 200 with a JSON object"
 	}
-	if len(body) > maxResponse {
-		e.detail += ", longer than 1 MiB"
-	}
-	if errorNamePattern.MatchString(said.Name) {
-		e.detail += ", " + said.Name
-	}
-	if number != 0 {
-		e.detail += fmt.Sprintf(", error %d", number)
-	}
-	if said.Message != "" && req.URL.Path != tokenPath { // so it really is the API's
-		e.detail += fmt.Sprintf(", %.200q", said.Message)
-	}
-	e.detail += fmt.Sprintf(", tracking ID %q", e.TrackingID)
 	return e
 }
 
-// page returns the page, in templates/problems.html, that explains an error response with this HTTP
-// status and this Zoom error number, or 0. Since not every error has a number, it also looks at how
-// the text begins, and at the OAuth server's name for the error.
+// scopesIn returns the scopes in an error's text, which is JSON. Here, they are a:b and c:d:
+//
+//	{"code":4711,"message":"Invalid access token, does not contain scopes:[a:b, c:d]."}
+//
+// Some of Zoom's errors have each scope in quotes, which JSON writes as \".
+func scopesIn(text string) string {
+	_, after, _ := strings.Cut(text, "scopes:")
+	scopes, _, _ := strings.Cut(after, "]")
+	return strings.TrimSpace(strings.NewReplacer("[", "", `"`, "", `\`, "").Replace(scopes))
+}
+
+// problemOf returns the name of the page that explains an error response, from the response's
+// status, Zoom's number for the error, which may be 0, and the response's text.
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
-func (said errorResponse) page(status, number int) string {
-	text := strings.ToLower(cmp.Or(said.Reason, said.Description, said.Message))
-	is := func(n int, prefix string) bool { return number == n || strings.HasPrefix(text, prefix) }
+func problemOf(status, number int, text string) string {
+	// Normalize the text, so that invalid_client, for example, looks like "Invalid client".
+	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
+	says := func(n int, words string) bool { return number == n || strings.Contains(text, words) }
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "ratelimit"
-	case is(4702, "invalid client"), number == 4704,
-		is(4706, "client id or client secret is missing"), said.Name == "invalid_client":
+	case !strings.HasPrefix(text, "{"): // perhaps a proxy's page; Zoom's errors are JSON
+		return "unusable"
+	case says(4717, "app has been disabled"):
+		return "disabled"
+	// 4704 is an invalid client secret.
+	case says(4702, "invalid client") || number == 4704 || says(4706, "client secret is missing"):
 		return "credentials"
-	case is(4709, "redirect"):
+	case says(4709, "redirect uri") || strings.Contains(text, "redirect url"):
 		return "redirect"
-	case is(4711, "invalid access token, does not contain scopes"):
+	case says(4711, "does not contain scopes"):
 		return "scope"
-	case is(4738, "the token is disabled by admin"):
+	case says(4738, "disabled by admin"):
 		return "admin"
-	case is(4733, "code is expired"), is(4734, "invalid authorization code"),
-		is(4741, "the token has been revoked"), said.Name == "invalid_grant":
-		return "code"
+	case says(4733, "code is expired") || says(4734, "invalid authorization code") ||
+		says(4741, "token has been revoked") || strings.Contains(text, "invalid grant"):
+		return "expired"
 	}
-	return "response"
+	return "unusable"
+}
+
+// newTransport returns a copy of the default transport with shorter timeouts, and with more
+// connections that are kept open for later calls.
+func newTransport() *http.Transport {
+	// Package x509 loads the system's certificates when they are first needed, and keeps the
+	// result, even if that failed because too many files were open. So load them before there are
+	// many visitors, and in the background, so as not to delay the start.
+	go x509.SystemCertPool()
+
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	// Six seconds is longer than it takes to give up on a name server, which is five. It is shorter
+	// than zoomTimeout, so that the log usually names the step that timed out.
+	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 6 * time.Second
+	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a
+	// ping, and if no answer arrives in three, close it. Otherwise, later calls would hang, too.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second}
+	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
+	return t
 }

@@ -1,9 +1,8 @@
-// Package templates holds what people see: the pages, with their one style sheet and their one
-// script inlined, so that a page is one response.
+// Package templates has the app's pages. Their style sheet and their script are inlined, so that a
+// page is one response.
 package templates
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -15,60 +14,52 @@ import (
 //go:embed *.html style.css script.js
 var files embed.FS
 
-// accountTypes has words for Zoom's types of users.
-var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
-
-// Parse returns the pages, each a template of its own; those of a demo say so. It panics if one
-// doesn't parse.
-func Parse(demo bool) *template.Template {
-	pages := template.New("").Funcs(template.FuncMap{
-		"name":        name,
-		"initials":    initials,
+// Pages returns a template for each page. It panics if one has a mistake.
+func Pages() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
 		"accountType": func(number int) string { return accountTypes[number] },
+		"firstOf":     firstOf,
+		"initials":    initials,
 		"https":       https,
-	})
-	names := []string{"layout.html", "profile.html", "problems.html", "style.css", "script.js"}
-	if demo {
-		names = append(names, "demo.html") // last, since it replaces some of the others' parts
-	}
-	for _, name := range names {
-		template.Must(pages.New(name).Parse(read(name)))
-	}
-	return pages
+	}).ParseFS(files, "layout.html", "profile.html", "problems.html", "style.css", "script.js"))
 }
 
-// SecurityPolicy returns the pages' Content-Security-Policy. It allows their own style and
-// script, by hash, their icon and a picture over https.
+// Demo returns the pages of a demo, which say that it is one. It panics if one has a mistake.
+func Demo() *template.Template {
+	return template.Must(Pages().ParseFS(files, "demo.html")) // which redefines some templates
+}
+
+// accountTypes has Zoom's names for the types of its users.
+var accountTypes = map[int]string{1: "Basic", 2: "Licensed", 4: "Unassigned", 99: "None"}
+
+// SecurityPolicy returns the pages' Content-Security-Policy. It allows their own style sheet and
+// script, which it names by a hash, their icon, and pictures over https.
 func SecurityPolicy() string {
 	return "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'" +
 		"; img-src https: data:" +
 		"; style-src " + hash("style.css") + "; script-src " + hash("script.js")
 }
 
-// hash returns the source expression that allows an inlined file. The file must have no comments:
-// html/template leaves them out of the page, so that the hash would be of something else.
+// hash returns the hash of a file as a policy has it. There must be no comments in the file:
+// html/template leaves them out of the page, and the browser then gets another hash.
 func hash(name string) string {
-	sum := sha256.Sum256([]byte(read(name)))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
-
-// read returns a file with \n at the end of each line, which is what a browser hashes.
-func read(name string) string {
 	text, err := files.ReadFile(name)
 	if err != nil {
 		panic(err)
 	}
-	return strings.ReplaceAll(string(text), "\r\n", "\n")
+	sum := sha256.Sum256(text)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// name returns the first and last name or, if both are blank, the first of others that isn't,
-// or "Zoom user".
-func name(first, last string, others ...string) string {
-	full := strings.TrimSpace(first + " " + last)
-	for _, other := range others {
-		full = cmp.Or(full, strings.TrimSpace(other))
+// firstOf returns the first text with a visible character in it, or "".
+func firstOf(texts ...string) string {
+	isVisible := func(c rune) bool { return unicode.IsGraphic(c) && !unicode.IsSpace(c) }
+	for _, text := range texts {
+		if strings.ContainsFunc(text, isVisible) {
+			return strings.TrimSpace(text)
+		}
 	}
-	return cmp.Or(full, "Zoom user")
+	return ""
 }
 
 // initials returns the first letters of the first and the last word of a name, in capitals. The

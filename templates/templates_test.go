@@ -1,63 +1,61 @@
 package templates
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"html/template"
 	"strings"
 	"testing"
 )
 
-// TestPagesWithoutData has the pages that need none.
 func TestPagesWithoutData(t *testing.T) {
-	for _, demo := range []bool{false, true} {
-		pages := Parse(demo)
-		for _, name := range []string{"declined", "nocookie", "notfound"} {
+	for demo, pages := range map[bool]*template.Template{false: Pages(), true: Demo()} {
+		for _, name := range []string{"declined", "nocookie"} {
 			var page strings.Builder
 			if err := pages.ExecuteTemplate(&page, name, nil); err != nil {
 				t.Errorf("%s: got the error %v, want none", name, err)
 			}
 			if got := strings.Contains(page.String(), "Demo."); got != demo {
-				t.Errorf("%s: it says that this is a demo: got %t, want %t", name, got, demo)
+				t.Errorf("%s: says that this is a demo: got %t, want %t", name, got, demo)
 			}
 		}
 	}
 }
 
-func TestInlinedFilesHaveNoComments(t *testing.T) {
-	for _, name := range []string{"style.css", "script.js"} {
-		if strings.Contains(read(name), "/*") || strings.Contains(read(name), "//") {
-			t.Errorf("%s has a comment, which would not be in the page, but in its hash", name)
-		}
+// TestSecurityPolicy takes what is inlined from a page, where a comment in one of the files would be
+// missing.
+func TestSecurityPolicy(t *testing.T) {
+	var page strings.Builder
+	Pages().ExecuteTemplate(&page, "declined", nil)
+	want := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'; img-src https: data:"
+	for _, element := range []string{"style", "script"} {
+		_, rest, _ := strings.Cut(page.String(), "<"+element+">")
+		inlined, _, _ := strings.Cut(rest, "</"+element+">")
+		sum := sha256.Sum256([]byte(inlined))
+		want += "; " + element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	if got := SecurityPolicy(); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestName(t *testing.T) {
-	for _, c := range []struct {
-		first, last string
-		others      []string
-		want        string
-	}{
-		{"Jill", "Chill", []string{"JC"}, "Jill Chill"},
-		{"Jill", "", nil, "Jill"},
-		{"", "Chill", nil, "Chill"},
-		{" ", " ", []string{" ", "jchill@example.com"}, "jchill@example.com"},
-		{"", "", []string{"", ""}, "Zoom user"},
+func TestWhatIsShownOfTheUser(t *testing.T) {
+	for _, c := range []struct{ what, got, want string }{
+		{"the first name there is", firstOf("Jill Chill", "jchill@example.com"), "Jill Chill"},
+		{"blank and invisible ones before it", firstOf("", " \t", "\u00a0", "\u200b\ufeff", " Jill ", "JC"), "Jill"},
+		{"nothing visible", firstOf("", " "), ""},
+		{"initials of two words", initials("Jill Chill"), "JC"},
+		{"initials of one word", initials("Jill"), "J"},
+		{"initials of more words", initials("Jill de la Chill"), "JC"},
+		{"initials in capitals", initials("élan (the) ørsted"), "ÉØ"},
+		{"initials without brackets", initials("(Jill) 'Chill'"), "JC"},
+		{"initials of a number", initials("+1 555"), ""},
+		{"https", https("https://zoom.us/j/1"), "https://zoom.us/j/1"},
+		{"http", https("http://zoom.us/j/1"), ""},
+		{"https, but not in front", https("javascript:'https://'"), ""},
 	} {
-		if got := name(c.first, c.last, c.others...); got != c.want {
-			t.Errorf("name(%q, %q, %q): got %q, want %q", c.first, c.last, c.others, got, c.want)
-		}
-	}
-}
-
-func TestInitials(t *testing.T) {
-	for name, want := range map[string]string{
-		"Jill Chill":        "JC",
-		"Jill":              "J",
-		"Jill de la Chill":  "JC",
-		"élan (the) ørsted": "ÉØ",
-		"(Jill) 'Chill'":    "JC",
-		"+1 555":            "",
-	} {
-		if got := initials(name); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
+		if c.got != c.want {
+			t.Errorf("%s: got %q, want %q", c.what, c.got, c.want)
 		}
 	}
 }

@@ -1,32 +1,68 @@
 package e2e
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/network"
+	devpage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 
 	"zoom-oauth/internal/fakezoom"
 )
 
-// front serves https under a host name that only the test's browser knows, and returns its URL.
-func front(t *testing.T, host string, handler http.Handler) string {
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that the browser opens ahead and drops
-	server.StartTLS()
+// serve answers requests with handler until the end of the test, and returns its URL.
+func serve(t *testing.T, handler http.Handler) string {
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return "https://" + host + ":" + port(server.URL)
+	return server.URL
 }
 
-// proxy returns a handler that passes requests on to a program at address, changed by rewrite.
+// serveTLS answers https requests with handler until the end of the test, and returns its URL.
+func serveTLS(t *testing.T, handler http.Handler) string {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // connections that the browser drops
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// certificate returns the name of a file with the certificate that serveTLS uses, and its key.
+func certificate(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "certificate.pem")
+	save(t, file, slices.Concat(
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	return file
+}
+
+// front serves https under a host name that only the test's browser knows, and returns its URL.
+func front(t *testing.T, host string, handler http.Handler) string {
+	return strings.Replace(serveTLS(t, handler), "127.0.0.1", host, 1)
+}
+
+// proxy passes requests, changed by rewrite, on to the program that listens on address.
 func proxy(address string, rewrite func(*httputil.ProxyRequest)) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -37,176 +73,154 @@ func proxy(address string, rewrite func(*httputil.ProxyRequest)) http.Handler {
 	}
 }
 
-// hostKept is a rewrite for proxy that passes the Host header on.
-func hostKept(r *httputil.ProxyRequest) { r.Out.Host = r.In.Host }
-
-// hostRewritten is one that leaves there what proxy writes, like ngrok --host-header=rewrite.
+// These are for proxy. The first passes the Host header on. The others put the program's address
+// there, like ngrok --host-header=rewrite, and the last one also removes the state.
+func hostKept(r *httputil.ProxyRequest)    { r.Out.Host = r.In.Host }
 func hostRewritten(*httputil.ProxyRequest) {}
-
-// stateDropped is one that takes the state off.
-func stateDropped(r *httputil.ProxyRequest) {
+func stateRemoved(r *httputil.ProxyRequest) {
 	query := r.Out.URL.Query()
 	query.Del("state")
 	r.Out.URL.RawQuery = query.Encode()
 }
 
-// urls are those of the program, of a tunnel to it, and of its Zoom.
-type urls struct{ app, tunnel, zoom string }
+// newZoom makes a Zoom of a stand-in, for behindTunnel.
+type newZoom func(*fakezoom.Server) http.Handler
 
-// behindTunnel runs the program behind an https front with another host name, as ngrok is, and
-// with the Zoom that a function makes for that redirect URL.
+// unchanged is a newZoom that leaves the stand-in as it is.
+func unchanged(zoom *fakezoom.Server) http.Handler { return zoom }
+
+// answers returns a newZoom that answers one path by itself, and leaves the others to the stand-in.
+func answers(path string, answer http.HandlerFunc) newZoom {
+	return func(zoom *fakezoom.Server) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/", zoom)
+		mux.Handle(path, answer)
+		return mux
+	}
+}
+
+// behindTunnel runs the program behind an https front with another host name, as ngrok is. It returns
+// the URLs at which a sign-in may begin: on "localhost", on "127.0.0.1", on the "tunnel", and in
+// Zoom's "Marketplace".
 func behindTunnel(
-	t *testing.T, rewrite func(*httputil.ProxyRequest), newZoom func(redirectURL string) http.Handler,
-) urls {
+	t *testing.T, rewrite func(*httputil.ProxyRequest), zoom newZoom) map[string]string {
 	t.Helper()
 	address := freeAddress(t)
 	tunnel := front(t, "abc.tunnel.test", proxy(address, rewrite))
-	zoom := serve(t, newZoom(tunnel))
-	signIns(t, address, tunnel, zoom)
-	return urls{"http://" + address, tunnel, zoom}
+	zoomURL := serve(t, zoom(standIn(tunnel)))
+	a := start(t, address, settings(tunnel, zoomURL)...)
+	// "Add" in the Marketplace leads to Zoom's question without a state.
+	add := url.Values{"response_type": {"code"}, "client_id": {"client"}, "redirect_uri": {tunnel}}
+	return map[string]string{
+		"localhost":   localhost(a.site),
+		"127.0.0.1":   a.site,
+		"tunnel":      tunnel,
+		"Marketplace": zoomURL + "/oauth/authorize?" + add.Encode(),
+	}
 }
 
-// usualZoom is a Zoom for behindTunnel.
-func usualZoom(redirectURL string) http.Handler { return standIn(redirectURL) }
+// localhost returns the URL of a site on 127.0.0.1 with the name localhost, as people type it.
+func localhost(site string) string { return strings.Replace(site, "127.0.0.1", "localhost", 1) }
 
-// The names of the program's cookies, which end in a state.
+// The program's cookies, as holds describes them. Their names end with a state.
 var (
-	plainCookie  = regexp.MustCompile(`^zoom-oauth-(again-)?[A-Z2-7]{26,}$`)
-	secureCookie = regexp.MustCompile(`^__Host-zoom-oauth-(again-)?[A-Z2-7]{26,}$`)
+	plainCookie  = regexp.MustCompile(`^zoom-oauth-(again-)?[A-Z2-7]{26,} false true Lax$`)
+	secureCookie = regexp.MustCompile(`^__Host-zoom-oauth-(again-)?[A-Z2-7]{26,} true true Lax$`)
 )
 
-// holds wants the browser to hold a number of cookies for a site, with names of one kind, and
-// Secure if that is secureCookie.
-func (b *tab) holds(site string, number int, name *regexp.Regexp) {
+// holds wants the browser to hold a number of cookies of one kind for a site.
+func (b *tab) holds(site string, number int, kind *regexp.Regexp) {
 	b.Helper()
 	cookies := call(b, network.GetCookies, network.GetCookiesParams{URLs: []string{site}}).Cookies
 	if len(cookies) != number {
 		b.Errorf("cookies for %s: got %d, want %d", site, len(cookies), number)
 	}
 	for _, c := range cookies {
-		if !name.MatchString(c.Name) || c.Secure != (name == secureCookie) {
-			b.Errorf("cookie: got %s, Secure %t; want %v, %t", c.Name, c.Secure, name, name == secureCookie)
-		}
-		if !c.HTTPOnly || c.SameSite != network.CookieSameSiteLax {
-			b.Errorf("cookie: got HttpOnly %t, SameSite %s; want true, Lax", c.HTTPOnly, c.SameSite)
+		if got := fmt.Sprint(c.Name, " ", c.Secure, c.HTTPOnly, " ", c.SameSite); !kind.MatchString(got) {
+			b.Errorf("cookie (its name, Secure, HttpOnly, SameSite): got %s, want %v", got, kind)
 		}
 	}
 }
 
-// TestBrowserTunnel signs in through a tunnel.
+// TestBrowserTunnel signs in through a tunnel. A sign-in that begins elsewhere takes a second try.
 func TestBrowserTunnel(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name             string
-		begunOnLocalhost bool
-		rewrite          func(*httputil.ProxyRequest)
-	}{
-		{"begun on localhost", true, hostKept},
-		{"begun on the tunnel", false, hostKept},
-		{"begun on localhost, Host rewritten", true, hostRewritten},
-		{"begun on the tunnel, Host rewritten", false, hostRewritten},
+	for name, rewrite := range map[string]func(*httputil.ProxyRequest){
+		"Host kept": hostKept, "Host rewritten": hostRewritten,
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			u, b := behindTunnel(t, test.rewrite, usualZoom), newTab(t)
-			if test.begunOnLocalhost {
-				b.opens(u.app, consent)
-				b.holds(u.app, 1, secureCookie)
-				b.holds(u.tunnel, 0, secureCookie)
-			} else {
-				b.opens(u.tunnel, consent)
-				b.holds(u.tunnel, 1, secureCookie)
-			}
-			b.clicks(allow, profile)
-			b.hidesCode()
-			if got := eval[string](b, "location.origin"); got != u.tunnel {
-				t.Errorf("ended on: got %s, want %s", got, u.tunnel)
-			}
-			b.holds(u.tunnel, 0, secureCookie)
-			b.reloads(profile)
-			b.quiet()
-		})
+		for _, begin := range []string{"localhost", "127.0.0.1", "tunnel", "Marketplace"} {
+			t.Run(begin+", "+name, func(t *testing.T) {
+				urls, b := behindTunnel(t, rewrite, unchanged), newTab(t)
+				b.opens(urls[begin], consent)
+				if begin != "Marketplace" {
+					b.holds(urls[begin], 1, secureCookie)
+				}
+				b.clicks(allow, profile)
+				if got, want := eval[string](b, "location.href"), urls["tunnel"]+"/"; got != want {
+					t.Errorf("ended at: got %s, want %s", got, want)
+				}
+				b.holds(urls["tunnel"], 0, secureCookie)
+				b.reloads(profile)
+			})
+		}
 	}
 }
 
-// TestBrowserPublicClient signs in without a tunnel and without a secret. Zoom then asks at each
-// try: once if the sign-in begins where the program says, and twice if it begins on another host
-// name, which doesn't share its cookies.
+// TestBrowserPublicClient signs in without a tunnel and without a secret. The program listens on
+// the redirect URL's host and port by itself. Zoom asks at each try: once if the sign-in begins
+// where the program says, and twice if it begins on localhost, which has other cookies.
 func TestBrowserPublicClient(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name     string
-		begin    func(*app, *testing.T) string
-		consents int64
-	}{
-		{"begun where it says", (*app).opensAt, 1},
-		{"begun on localhost", func(a *app, _ *testing.T) string { return "http://" + a.address }, 2},
-	} {
-		t.Run(test.name, func(t *testing.T) {
+	for _, begin := range []string{"127.0.0.1", "localhost"} {
+		t.Run(begin, func(t *testing.T) {
 			address := freeAddress(t)
-			redirectURL := "http://127.0.0.1:" + port(address)
-			var consents atomic.Int64
-			zoom := fakezoom.New("client", "", redirectURL)
-			a := signIns(t, address, redirectURL, serve(t, counted(zoom, &consents)), "clientSecret=")
+			site := "http://" + address
+			zoom := serve(t, fakezoom.New("client", "", site))
+			a := start(t, address, settings(site, zoom, "clientSecret=", "address=")...)
+			a.prints(t, "Open          "+site+"\n")
 			b := newTab(t)
-			b.opens(test.begin(a, t), consent)
-			for range test.consents - 1 {
+			b.opens(strings.Replace(site, "127.0.0.1", begin, 1), consent)
+			if begin == "localhost" {
 				b.clicks(allow, consent)
 			}
 			b.clicks(allow, profile)
-			if got := consents.Load(); got != test.consents {
-				t.Errorf("consents: got %d, want %d", got, test.consents)
+			if got, want := eval[string](b, "location.href"), site+"/"; got != want {
+				t.Errorf("ended at: got %s, want %s", got, want)
 			}
-			if got := eval[string](b, "location.href"); got != redirectURL+"/" {
-				t.Errorf("ended on: got %s, want %s/", got, redirectURL)
-			}
-			b.holds(redirectURL, 0, plainCookie)
-			b.quiet()
+			b.holds(site, 0, plainCookie)
 		})
 	}
 }
 
-// counted returns a handler that leaves everything to zoom, and counts the clicks on Allow.
-func counted(zoom http.Handler, consents *atomic.Int64) http.Handler {
-	return with(zoom, "POST /oauth/authorize", func(w http.ResponseWriter, r *http.Request) {
-		if r.PostFormValue("decision") == "allow" {
-			consents.Add(1)
-		}
-		zoom.ServeHTTP(w, r)
-	})
-}
-
-// TestBrowserStateDropped signs in through a front that loses the state, whatever it is. Each code
-// starts a second try, until the browser has had enough. No more than ten cookies are left of them.
-func TestBrowserStateDropped(t *testing.T) {
+// TestBrowserStateRemoved signs in through a front that removes the state. Each code starts a
+// second try, until the browser ends that.
+func TestBrowserStateRemoved(t *testing.T) {
 	t.Parallel()
-	u, b := behindTunnel(t, stateDropped, usualZoom), newTab(t)
-	b.opens(u.tunnel, consent)
+	site, b := behindTunnel(t, stateRemoved, unchanged)["tunnel"], newTab(t)
+	b.opens(site, consent)
 	b.presses(b.find(allow))
 	b.eventually(`document.body?.innerText.includes("ERR_TOO_MANY_REDIRECTS")`)
-	b.holds(u.tunnel, 10, secureCookie)
-	b.quiet()
 }
 
 // TestBrowserDemoForwarded signs in to a demo of which only the one port can be reached, under
 // another name or number. The browser must not look for anything elsewhere.
 func TestBrowserDemoForwarded(t *testing.T) {
 	t.Parallel()
-	site := func(rewrite func(*httputil.ProxyRequest)) func(*testing.T, string) string {
-		return func(t *testing.T, address string) string {
-			return front(t, "8000.editor.test", proxy(address, rewrite))
-		}
-	}
-	for _, test := range []struct {
-		name    string
-		forward func(t *testing.T, address string) (site string)
-	}{
-		{"by ssh or a container, from another port", forward},
-		{"by a cloud editor, as an https site", site(hostKept)},
-		{"by a cloud editor, as an https site, Host rewritten", site(hostRewritten)},
+	for name, forward := range map[string]func(t *testing.T, address string) string{
+		"by ssh or a container, from another port": func(t *testing.T, address string) string {
+			return localhost(serve(t, proxy(address, hostKept)))
+		},
+		"by a cloud editor, as an https site": func(t *testing.T, address string) string {
+			return front(t, "8000.editor.test", proxy(address, hostKept))
+		},
+		"by a cloud editor, as an https site, Host rewritten": func(t *testing.T, address string) string {
+			return front(t, "8000.editor.test", proxy(address, hostRewritten))
+		},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			a, b := demo(t), newTab(t)
-			site := test.forward(t, a.address)
+		t.Run(name, func(t *testing.T) {
+			a := start(t, freeAddress(t))
+			site, b := forward(t, a.address), newTab(t)
+			b.staysOn(site)
 			b.opens(site, consent)
 			b.holds(site, 1, plainCookie)
 			b.clicks(decline, declined)
@@ -214,39 +228,124 @@ func TestBrowserDemoForwarded(t *testing.T) {
 			b.clicks(allow, profile)
 			b.hidesCode()
 			b.reloads(profile)
-			b.stayedOn(site)
-			b.quiet()
 		})
 	}
 }
 
-// forward passes connections from a free port on to address, as ssh -L does, and returns the
-// port's URL.
-func forward(t *testing.T, address string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	pass := func(to, from net.Conn) {
-		defer to.Close()
-		io.Copy(to, from)
-	}
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return // the listener is closed
+// slow returns a newZoom that takes 0.15 to 0.4 seconds for each answer. Like Zoom, it does what it
+// is asked even if nobody waits for the answer any more, and counts that.
+func slow(unheard *atomic.Int64) newZoom {
+	return func(zoom *fakezoom.Server) http.Handler {
+		var calls atomic.Int64
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.ParseForm() // now, while the browser is still there
+			time.Sleep(time.Duration(150+calls.Add(1)*97%251) * time.Millisecond)
+			zoom.ServeHTTP(w, r)
+			if r.Context().Err() != nil {
+				unheard.Add(1)
 			}
-			far, err := net.Dial("tcp", address)
-			if err != nil {
-				near.Close()
-				continue
-			}
-			go pass(far, near)
-			go pass(near, far)
+		})
+	}
+}
+
+// TestBrowserImpatient clicks on Allow, and on something else while Zoom takes its time.
+func TestBrowserImpatient(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	allows := func(b *tab, allow point) { b.presses(allow) }
+	reloads := func(b *tab, _ point) { call(b, devpage.Reload, devpage.ReloadParams{}) }
+	stopsAndAllows := func(b *tab, allow point) {
+		run(b, chromedp.Stop())
+		time.Sleep(100 * ms)
+		b.eventually("true") // the page, if it is still there, has heard of the Stop
+		b.presses(allow)
+	}
+	var unheard atomic.Int64
+	t.Cleanup(func() {
+		if unheard.Load() == 0 {
+			t.Error("Zoom's answers that came too late: got 0, want some")
 		}
-	}()
-	return "http://localhost:" + port(listener.Addr().String())
+	})
+	for _, test := range []struct {
+		name  string
+		after time.Duration
+		then  func(b *tab, allow point)
+	}{
+		{"Allow again after 300 ms", 300 * ms, allows},
+		{"Allow again after 600 ms", 600 * ms, allows},
+		{"Allow again after 900 ms", 900 * ms, allows},
+		{"Reload after 200 ms", 200 * ms, reloads},
+		{"Reload after 500 ms", 500 * ms, reloads},
+		{"Stop after 200 ms, Allow", 200 * ms, stopsAndAllows},
+		{"Stop after 500 ms, Allow", 500 * ms, stopsAndAllows},
+	} {
+		for _, begin := range []string{"localhost", "tunnel", "Marketplace"} {
+			t.Run(test.name+", "+begin, func(t *testing.T) {
+				t.Parallel()
+				urls, b := behindTunnel(t, hostKept, slow(&unheard)), newTab(t)
+				b.opens(urls[begin], consent)
+				at := b.find(allow)
+				b.goesOn(func() {
+					b.presses(at)
+					time.Sleep(test.after)
+					test.then(b, at)
+				})
+				b.shows(profile)
+				b.hidesCode()
+			})
+		}
+	}
+}
+
+// TestBrowserManyTabs signs in in eight tabs at the same time. All take a second try.
+func TestBrowserManyTabs(t *testing.T) {
+	t.Parallel()
+	urls, first := behindTunnel(t, hostKept, slow(new(atomic.Int64))), newTab(t)
+	tabs := []*tab{first}
+	for len(tabs) < 8 {
+		tabs = append(tabs, openTab(t, first.ctx))
+	}
+	for _, b := range tabs {
+		go chromedp.Run(b.ctx, chromedp.Navigate(urls["localhost"]))
+	}
+	for _, b := range tabs {
+		b.shows(consent)
+	}
+	first.holds(urls["localhost"], len(tabs), secureCookie)
+	for _, b := range tabs {
+		b.presses(b.find(allow))
+	}
+	for _, b := range tabs {
+		b.shows(profile)
+		b.hidesCode()
+	}
+	first.holds(urls["tunnel"], 0, secureCookie)
+}
+
+// TestBrowserMarketplace adds the app in Zoom's Marketplace twice.
+func TestBrowserMarketplace(t *testing.T) {
+	t.Parallel()
+	for name, adds := range map[string]func(first, second *tab, add string){
+		"one after the other": func(first, second *tab, add string) {
+			first.opens(add, consent)
+			first.clicks(allow, profile)
+			second.opens(add, profile)
+		},
+		"Zoom's first question answered last": func(first, second *tab, add string) {
+			first.opens(add, consent)
+			second.opens(add, consent)
+			second.clicks(allow, profile)
+			first.clicks(allow, profile)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			urls, first := behindTunnel(t, hostKept, slow(new(atomic.Int64))), newTab(t)
+			second := openTab(t, first.ctx)
+			adds(first, second, urls["Marketplace"])
+			first.hidesCode()
+			second.hidesCode()
+			first.holds(urls["tunnel"], 0, secureCookie)
+		})
+	}
 }

@@ -1,18 +1,17 @@
-// Package e2e tests the built binary from the outside: with a real browser (make e2e), and
-// as replicas behind a real load balancer (make replicas). It is a module of its own, so
-// that the browser's driver is no dependency of the app.
+// Package e2e tests the program from the outside: in a browser, against a real OAuth server, behind
+// a tunnel and behind nginx, and by following the README. It is a module of its own, so that the app
+// doesn't depend on the browser's driver.
 package e2e
 
 import (
 	"bytes"
-	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,134 +21,126 @@ import (
 	"zoom-oauth/internal/fakezoom"
 )
 
-// binary is the program under test.
+// binary is the program, made by "make build".
 var binary string
 
-// TestMain builds the program as it is released, runs the tests and closes the browser.
+// TestMain builds the program in a copy of the project, runs the tests, and closes the browser.
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "zoom-oauth-e2e-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Panic(err)
 	}
+	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "zoom-oauth")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", binary, ".")
-	build.Dir, build.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED=0")
-	status := 1
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v: %v\n%s", build, err, out)
-	} else {
-		status = m.Run()
-		closeBrowser()
+	if output, err := shell(root, copyProject+`&& make -C "$0" build`, dir); err != nil {
+		log.Panicf("make build: %v\n%s", err, output)
 	}
-	os.RemoveAll(dir)
-	os.Exit(status)
+	m.Run()
+	closeBrowser()
 }
 
-// app is the program at work.
+// root is the project's folder.
+const root = "../.."
+
+// copyProject is a shell command that copies what the program is built from into the folder $0.
+const copyProject = `cp -r --parents Makefile go.mod go.sum *.go templates internal/fakezoom "$0"`
+
+// shell runs a shell command in a folder, and returns what it prints. The arguments are its $0, $1
+// and so on.
+func shell(dir, command string, args ...string) (string, error) {
+	sh := exec.Command("sh", append([]string{"-c", command}, args...)...)
+	sh.Dir = dir
+	output, err := sh.CombinedOutput()
+	return string(output), err
+}
+
+// app is a running program, usually the one under test.
 type app struct {
-	address string
+	address string // 127.0.0.1:PORT
+	site    string // http://127.0.0.1:PORT
 	command *exec.Cmd
 	output  buffer
 }
 
-// newApp returns the program, to be run in an empty directory with nothing but these settings in
-// its environment.
-func newApp(t *testing.T, address string, args []string, settings ...string) *app {
+// start runs the program, which listens on address. Its environment has only the address and the
+// settings. Without settings, it is the demo.
+func start(t *testing.T, address string, settings ...string) *app {
 	t.Helper()
-	a := &app{address: address, command: exec.Command(binary, args...)}
-	a.command.Dir, a.command.Env = t.TempDir(), append(settings, "address="+address)
-	a.command.Stdout, a.command.Stderr = &a.output, &a.output
-	return a
+	command := exec.Command(binary)
+	if len(settings) == 0 {
+		command.Args = append(command.Args, "-demo")
+	}
+	command.Env = append([]string{"address=" + address}, settings...)
+	return launch(t, address, command)
 }
 
-// start runs the program, and returns it when it serves.
-func start(t *testing.T, address string, args []string, settings ...string) *app {
+// launch runs a program, and returns it when it listens on address. It stops the program at the end
+// of the test, unless the test has.
+func launch(t *testing.T, address string, command *exec.Cmd) *app {
 	t.Helper()
-	a := newApp(t, address, args, settings...)
-	a.starts(t)
-	return a
-}
-
-// starts runs the program, and waits until it serves.
-func (a *app) starts(t *testing.T) {
-	t.Helper()
-	if err := a.command.Start(); err != nil {
+	a := &app{address: address, site: "http://" + address, command: command}
+	command.Dir, command.Stdout, command.Stderr = t.TempDir(), &a.output, &a.output
+	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		res, err := http.Get("http://" + a.address + "/healthz")
+	t.Cleanup(func() {
+		if command.ProcessState == nil {
+			a.stop(t, 0)
+		}
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", command, &a.output)
+		}
+	})
+	waitFor(t, "a program that listens on "+address, func() bool {
+		conn, err := net.Dial("tcp", address)
 		if err == nil {
-			res.Body.Close()
-			return
+			conn.Close()
 		}
-		if time.Now().After(deadline) {
-			a.command.Process.Kill()
-			a.command.Wait()
-			t.Fatalf("%s does not answer: %v\n%s", a.address, err, &a.output)
-		}
-	}
+		return err == nil
+	})
+	return a
 }
 
-// stop asks the program to end, and wants it to do so as ends does.
-func (a *app) stop(t *testing.T, status int) {
+// stop sends the program SIGTERM. The program must end with an exit status, which is -1 if the
+// signal ends it, within ten seconds.
+func (a *app) stop(t *testing.T, want int) {
 	t.Helper()
 	a.command.Process.Signal(syscall.SIGTERM)
-	a.ends(t, status)
-}
-
-// ends wants the program to end within ten seconds and with an exit status, which is -1 for a
-// signal.
-func (a *app) ends(t *testing.T, status int) {
-	t.Helper()
-	late := time.AfterFunc(10*time.Second, func() { a.command.Process.Kill() })
-	defer late.Stop()
+	defer time.AfterFunc(10*time.Second, func() { a.command.Process.Kill() }).Stop()
 	a.command.Wait()
-	if got := a.command.ProcessState; got.ExitCode() != status {
-		t.Errorf("the program's end: got %v, want exit status %d within ten seconds", got, status)
-	}
-	if t.Failed() {
-		t.Logf("the program printed:\n%s", &a.output)
+	if got := a.command.ProcessState; got.ExitCode() != want || got.String() == "signal: killed" {
+		t.Errorf("after SIGTERM: got %v, want %d (-1 is the signal) within ten seconds", got, want)
 	}
 }
 
-// openLine matches where the program says to open it.
-var openLine = regexp.MustCompile(`(?m)^  Open +(http://\S+)$`)
-
-// opensAt returns the URL that the program says to open.
-func (a *app) opensAt(t *testing.T) string {
+// prints waits until the program has printed a text.
+func (a *app) prints(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if found := openLine.FindStringSubmatch(a.output.String()); found != nil {
-			return found[1]
-		}
-		if time.Now().After(deadline) { // it is printed before the first answer, but may still be in the pipe
-			t.Fatalf("the program printed:\n%s\nwant a line with the URL to open", &a.output)
-		}
+	waitFor(t, "the output "+text, func() bool { return strings.Contains(a.output.String(), text) })
+}
+
+// get sends the program a request with a Cookie header, and returns the response. It keeps the
+// connection open.
+func (a *app) get(t *testing.T, path, cookies string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequest("GET", a.site+path, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	r.Header.Set("Cookie", cookies)
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, res.Body)
+	return res
 }
 
-// demo runs the program as make demo does.
-func demo(t *testing.T) *app {
-	t.Helper()
-	a := start(t, freeAddress(t), []string{"-demo"})
-	t.Cleanup(func() { a.stop(t, 0) })
-	return a
-}
-
-// signIns runs the program for an app at redirectURL, with a Zoom that answers at zoomURL.
-// More settings come after its own and win.
-func signIns(t *testing.T, address, redirectURL, zoomURL string, more ...string) *app {
-	t.Helper()
-	a := start(t, address, nil, append(settings(redirectURL, zoomURL), more...)...)
-	t.Cleanup(func() { a.stop(t, 0) })
-	return a
-}
-
-// settings returns the program's environment for an app that standIn knows.
-func settings(redirectURL, zoomURL string) []string {
-	return []string{"clientID=client", "clientSecret=secret", "redirectURL=" + redirectURL,
-		"zoomURL=" + zoomURL, "zoomAPIURL=" + zoomURL}
+// settings returns the settings for an app that standIn knows.
+func settings(redirectURL, zoomURL string, more ...string) []string {
+	return append([]string{"clientID=client", "clientSecret=secret", "redirectURL=" + redirectURL,
+		"zoomURL=" + zoomURL, "zoomAPIURL=" + zoomURL}, more...)
 }
 
 // standIn returns a stand-in for Zoom that knows the app at redirectURL.
@@ -157,62 +148,50 @@ func standIn(redirectURL string) *fakezoom.Server {
 	return fakezoom.New("client", "secret", redirectURL)
 }
 
-// serve answers with handler on a free loopback port, and returns its URL.
-func serve(t *testing.T, handler http.Handler) string {
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// loopbacks returns the addresses that localhost stands for on this machine.
-var loopbacks = sync.OnceValue(func() []string {
-	listener, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		return []string{"127.0.0.1"}
-	}
-	listener.Close()
-	return []string{"127.0.0.1", "::1"}
-})
-
-// freeAddress returns localhost with a port on which no program listens, on any of its addresses.
+// freeAddress returns an address of this machine on which no program listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	var err error
-	for range 100 {
-		number := "0" // a free one, which the others must have, too
-		for _, host := range loopbacks() {
-			var listener net.Listener
-			if listener, err = net.Listen("tcp", net.JoinHostPort(host, number)); err != nil {
-				break
-			}
-			defer listener.Close()
-			number = port(listener.Addr().String())
-		}
-		if err == nil {
-			return "localhost:" + number
-		}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal(err)
-	return ""
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
-// port returns what follows the last colon of an address or of a site's URL.
-func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }
+// waitFor waits until there is something, at most ten seconds.
+func waitFor(t *testing.T, what string, isThere func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !isThere(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("within ten seconds: got nothing, want %s", what)
+		}
+	}
+}
 
-// buffer holds what a process prints. It may be read while the process runs.
+// save writes a file, and makes its folder if there is none.
+func save(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// buffer is a bytes.Buffer that may be read while a program writes to it.
 type buffer struct {
 	mutex sync.Mutex
 	bytes bytes.Buffer
 }
 
-// Write adds p.
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.bytes.Write(p)
 }
 
-// String returns all that was written.
 func (b *buffer) String() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

@@ -1,18 +1,14 @@
 package e2e
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,74 +17,55 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// TestBrowserOIDC signs in at a server that others wrote, an OpenID provider, in place of
-// Zoom. Each sign-in begins on localhost and ends on a tunnel, so it takes a second try.
+// TestBrowserOIDC signs in at a server that others wrote, an OpenID provider, in place of Zoom.
+// Each sign-in begins on 127.0.0.1. Those of a public client end there, and the provider asks at
+// each try. The others end on a tunnel, so they take a second try, but there is only one question.
 func TestBrowserOIDC(t *testing.T) {
 	t.Parallel()
+	wrongVerifier := url.Values{"code_verifier": {rand.Text() + rand.Text()}}
+	wrongURI := url.Values{"redirect_uri": {"https://elsewhere.test"}}
+	const isWrongVerifier = "400 invalid_grant: invalid code_verifier\n"
+	user2 := page{200, "Test User2"}
 	for _, test := range []struct {
-		name    string
-		meddle  func(form string) []string
-		setting string
-		answers string // to the exchanges
-		want    page
+		name     string
+		isPublic bool
+		setting  string
+		changes  url.Values // to the form of each exchange
+		times    int        // that each exchange is made
+		answers  string     // to the exchanges
+		want     page
 	}{
-		{"sign-in", once, "", "200\n", page{200, "Test User2"}},
-		{"wrong secret", once, "clientSecret=wrong", "401 invalid_client: invalid client_id / client_secret\n",
-			page{502, "Zoom does not know this app"}},
-		{"used code", twice, "", "200\n400 invalid_grant: invalid code\n", expired},
-		{"wrong verifier", changed("code_verifier", rand.Text()+rand.Text()), "",
-			"400 invalid_grant: invalid code_verifier\n", expired},
-		{"wrong redirect URI", changed("redirect_uri", "https://elsewhere.test"), "",
+		{"sign-in", false, "", nil, 1, "200\n", user2},
+		{"wrong secret", false, "clientSecret=wrong", nil, 1,
+			"401 invalid_client: invalid client_id / client_secret\n", page{500, "Zoom does not know this app"}},
+		{"used code", false, "", nil, 2, "200\n400 invalid_grant: invalid code\n", expired},
+		{"wrong verifier", false, "", wrongVerifier, 1, isWrongVerifier, expired},
+		{"wrong redirect URI", false, "", wrongURI, 1,
 			"400 invalid_grant: redirect_uri does not correspond\n",
-			page{502, "The redirect URL is not the registered one"}},
-		{"unknown certificate", once, "SSL_CERT_FILE=", "", unreached},
+			page{500, "The redirect URL is not the registered one"}},
+		{"unknown certificate", false, "SSL_CERT_FILE=", nil, 1, "", page{503, "Zoom can’t be reached"}},
+		{"public client", true, "", nil, 1, "200\n", user2},
+		{"public client, wrong verifier", true, "", wrongVerifier, 1, isWrongVerifier + isWrongVerifier, expired},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			address := freeAddress(t)
+			address, secret := freeAddress(t), oddSecret
+			site := "http://" + address
 			tunnel := front(t, "abc.tunnel.test", proxy(address, hostKept))
-			p := newProvider(t, storage.WebClient(oddID, oddSecret, tunnel), test.meddle)
-			signIns(t, address, tunnel, p.url, "clientID="+oddID, "clientSecret="+oddSecret,
-				"SSL_CERT_FILE="+p.certificate, test.setting)
-			b := newTab(t)
-			b.opens("http://"+address, logIn)
-			b.clicks("button", test.want)
-			b.hidesCode()
-			b.quiet()
-			if got := p.answers.String(); got != test.answers {
-				t.Errorf("the provider's answers: got\n%swant\n%s", got, test.answers)
+			redirectURL, client := tunnel, storage.WebClient(oddID, oddSecret, tunnel)
+			if test.isPublic {
+				redirectURL, client, secret = site, storage.NativeClient(oddID, site), ""
 			}
-		})
-	}
-}
-
-// TestBrowserOIDCPublicClient does so without a tunnel and without a secret. Each sign-in begins where
-// the program says. The provider asks at each try.
-func TestBrowserOIDCPublicClient(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name    string
-		meddle  func(form string) []string
-		answers string // to the exchanges, one for each try
-		want    page
-	}{
-		{"sign-in", once, "200\n", page{200, "Test User2"}},
-		{"wrong verifier", changed("code_verifier", rand.Text()+rand.Text()),
-			strings.Repeat("400 invalid_grant: invalid code_verifier\n", 2), expired},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			address := freeAddress(t)
-			redirectURL := "http://127.0.0.1:" + port(address)
-			p := newProvider(t, storage.NativeClient(oddID, redirectURL), test.meddle)
-			a := signIns(t, address, redirectURL, p.url, "clientID="+oddID, "clientSecret=",
-				"SSL_CERT_FILE="+p.certificate)
+			p := newProvider(t, client)
+			p.changes, p.times = test.changes, test.times
+			start(t, address, settings(redirectURL, p.url, "clientID="+oddID,
+				"clientSecret="+secret, "SSL_CERT_FILE="+certificate(t), test.setting)...)
 			b := newTab(t)
-			b.opens(a.opensAt(t), logIn)
-			for range strings.Count(test.answers, "\n") - 1 {
+			b.opens(site, logIn)
+			if test.isPublic && test.want == expired {
 				b.clicks("button", logIn)
 			}
 			b.clicks("button", test.want)
 			b.hidesCode()
-			b.quiet()
 			if got := p.answers.String(); got != test.answers {
 				t.Errorf("the provider's answers: got\n%swant\n%s", got, test.answers)
 			}
@@ -99,53 +76,30 @@ func TestBrowserOIDCPublicClient(t *testing.T) {
 // logIn is the provider's page that asks the user.
 var logIn = page{200, "Log in"}
 
-// Credentials that a server misreads if they are not escaped (RFC 6749 2.3.1).
+// Credentials that a server misreads if they aren't escaped (RFC 6749 §2.3.1).
 const (
 	oddID     = "client+id:/%2B&="
 	oddSecret = "s+e:c/r%e&t=%2B"
 )
 
-// once returns the form of an exchange as the only one to send.
-func once(form string) []string { return []string{form} }
-
-// twice returns the form of an exchange to send it again.
-func twice(form string) []string { return []string{form, form} }
-
-// changed returns a function that returns the form of an exchange with another value in it.
-func changed(name, value string) func(form string) []string {
-	return func(form string) []string {
-		values, _ := url.ParseQuery(form)
-		values.Set(name, value)
-		return []string{values.Encode()}
-	}
-}
-
 // provider is the OpenID provider of github.com/zitadel/oidc, on Zoom's paths.
 type provider struct {
 	*testing.T
 	*op.Provider
-	public      bool // the app has no secret
-	users       strictStorage
-	meddle      func(form string) []string // see token
-	answers     buffer                     // to the exchanges
-	url         string
-	certificate string // the file
+	url      string
+	isPublic bool // the app has no secret
+	users    *storage.Storage
+	changes  url.Values // see TestBrowserOIDC
+	times    int
+	answers  buffer
 }
 
 // newProvider starts a provider that knows one app.
-func newProvider(t *testing.T, client *storage.Client, meddle func(form string) []string) *provider {
+func newProvider(t *testing.T, client *storage.Client) *provider {
 	t.Helper()
-	p := &provider{T: t, meddle: meddle, certificate: filepath.Join(t.TempDir(), "certificate.pem")}
-	p.public = client.AuthMethod() == oidc.AuthMethodNone
 	mux := http.NewServeMux()
-	server := httptest.NewUnstartedServer(mux)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // as in front
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	p.url = server.URL
-	save(t, p.certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
-
-	p.users.Storage = storage.NewStorageWithClients(storage.NewUserStore(p.url),
+	p := &provider{T: t, url: serveTLS(t, mux), isPublic: client.AuthMethod() == oidc.AuthMethodNone}
+	p.users = storage.NewStorageWithClients(storage.NewUserStore(p.url),
 		map[string]*storage.Client{client.GetID(): client})
 	config := &op.Config{CodeMethodS256: true}
 	rand.Read(config.CryptoKey[:])
@@ -160,9 +114,6 @@ func newProvider(t *testing.T, client *storage.Client, meddle func(form string) 
 	mux.Handle("GET /oauth/authorize/callback", p.Provider)
 	mux.HandleFunc("POST /oauth/token", p.token)
 	mux.HandleFunc("GET /v2/users/me", p.me)
-	mux.HandleFunc("GET /v2/", func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, "{}") // should the app call more of Zoom's API
-	})
 	return p
 }
 
@@ -172,49 +123,46 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.ServeHTTP(w, r)
 }
 
-// login asks a user to log in, once or, for a public client, each time, and sends the browser back to
-// the provider.
+// login asks a user to log in, once or, for a public client, each time, and sends the browser back
+// to the provider.
 func (p *provider) login(w http.ResponseWriter, r *http.Request) {
 	if _, err := r.Cookie("session"); err != nil && r.Method != http.MethodPost {
-		io.WriteString(w, `<!DOCTYPE html><html lang="en"><title>Log in</title><link rel="icon" href="data:,">`+
-			`<main><h1>Log in</h1><form method="post"><button>Log in</button></form></main></html>`)
+		plainPage(logIn.heading, `<form method="post"><button>Log in</button></form>`)(w, r)
 		return
 	}
 	id := r.FormValue("authRequestID")
 	if err := p.users.CheckUsernamePassword("test-user2", "verysecure", id); err != nil {
 		p.Error(err)
 	}
-	if !p.public {
+	if !p.isPublic {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: "test-user2", Path: "/"})
 	}
 	back := op.AuthCallbackURL(p.Provider)(op.ContextWithIssuer(r.Context(), p.url), id)
 	http.Redirect(w, r, back, http.StatusFound)
 }
 
-// token exchanges a code with each of the forms that meddle makes of the app's. The app gets
-// the last answer.
+// token exchanges a code, changed and as often as the test says. The app gets the last answer.
 func (p *provider) token(w http.ResponseWriter, r *http.Request) {
 	want := "Basic" // which the provider doesn't insist on
-	if p.public {
+	if p.isPublic {
 		want = ""
 	}
 	if got, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); got != want {
 		p.Errorf("an exchange's Authorization header: got %q, want %q", got, want)
 	}
-	body, err := io.ReadAll(r.Body)
+	body, _ := io.ReadAll(r.Body)
+	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		p.Error(err)
 	}
+	maps.Copy(form, p.changes)
 	var answer *httptest.ResponseRecorder
-	for _, form := range p.meddle(string(body)) {
-		answer = p.answer(r, form)
+	for range p.times {
+		answer = p.answer(r, form.Encode())
 		var refusal oidc.Error
 		json.Unmarshal(answer.Body.Bytes(), &refusal)
-		fmt.Fprint(&p.answers, answer.Code)
-		if refusal.ErrorType != "" {
-			fmt.Fprintf(&p.answers, " %s: %s", refusal.ErrorType, refusal.Description)
-		}
-		fmt.Fprintln(&p.answers)
+		said := fmt.Sprintf("%d %s: %s", answer.Code, refusal.ErrorType, refusal.Description)
+		fmt.Fprintln(&p.answers, strings.TrimSuffix(said, " : "))
 	}
 	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
@@ -240,17 +188,4 @@ func (p *provider) me(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.Code)
 	json.NewEncoder(w).Encode(map[string]string{"first_name": info.GivenName, "last_name": info.FamilyName})
-}
-
-// strictStorage is the storage of the library's example, for a server that requires PKCE.
-type strictStorage struct{ *storage.Storage }
-
-// CreateAuthRequest refuses a request without a code challenge by S256 (RFC 7636 4.4.1). The
-// library requires one only of clients without a secret.
-func (s strictStorage) CreateAuthRequest(
-	ctx context.Context, r *oidc.AuthRequest, user string) (op.AuthRequest, error) {
-	if r.CodeChallenge == "" || r.CodeChallengeMethod != oidc.CodeChallengeMethodS256 {
-		return nil, oidc.ErrInvalidRequest().WithDescription("a code challenge by S256 is required")
-	}
-	return s.Storage.CreateAuthRequest(ctx, r, user)
 }

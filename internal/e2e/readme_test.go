@@ -1,129 +1,131 @@
 package e2e
 
 import (
-	"io"
-	"net/http"
-	"net/http/cookiejar"
-	"net/url"
+	"debug/elf"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
-// TestReadmeRecipe follows the README's section "Call the next endpoint" to the letter, in a copy of
-// the project, and runs the project's tests and the demo there.
+// readme returns the text of the README.
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "\r\n", "\n")
+}
+
+// blocks returns the blocks of code of a Markdown text whose language matches a regular expression.
+func blocks(text, language string) (found []string) {
+	pattern := regexp.MustCompile("(?ms)^```" + language + "\n(.*?)^```$")
+	for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+// TestReadmeRecipe follows the README's section "Make it your own" to the letter, in a copy of the
+// project, and runs the demo there.
 func TestReadmeRecipe(t *testing.T) {
 	t.Parallel()
-	dir := copyOfProject(t)
-	blocks := blocksBelow(t, filepath.Join(dir, "README.md"), "## Call the next endpoint\n")
-	if len(blocks) != 3 {
-		t.Fatalf("the recipe: got %d blocks, want 3", len(blocks))
-	}
-	handlers := filepath.Join(dir, "handlers.go")
-	replace(t, handlers, `(?s)(type profile struct \{\n[^}]*)\}\n`, "${1}"+quoteDollars(blocks[0])+"}\n")
-	replace(t, handlers, `(?s)(func \(a \*app\) finish\(.*?)([^\n]*\n\}\n)`, "${1}"+quoteDollars(blocks[1])+"${2}")
-	page := filepath.Join(dir, "templates", "profile.html")
-	replace(t, page, `<section aria-labelledby="next">`, quoteDollars(blocks[2])+"$0")
-
-	output(t, dir, "go", "vet", "./...")
-	if got := output(t, dir, "gofmt", "-l", "."); got != "" {
-		t.Errorf("gofmt would change %s", got)
-	}
-	output(t, dir, "go", "test", "./...")
-	output(t, dir, "go", "build", "-buildvcs=false", "-o", "zoom-oauth", ".")
-	a := newApp(t, freeAddress(t), []string{"-demo"})
-	a.command.Path = filepath.Join(dir, "zoom-oauth")
-	a.starts(t)
-	t.Cleanup(func() { a.stop(t, 0) })
-	const want = "<h2>Your meetings</h2>\n<ul><li>None</li></ul>"
-	if got := signInToDemo(t, "http://"+a.address); !strings.Contains(got, want) {
-		t.Errorf("got %s, want %s in it", got, want)
-	}
-}
-
-// copyOfProject returns a folder with a copy of what git has of the project, as it is in the work tree.
-func copyOfProject(t *testing.T) string {
-	t.Helper()
-	root, dir := filepath.Join("..", ".."), t.TempDir()
-	names := output(t, root, "git", "ls-files", "--cached", "--others", "--exclude-standard")
-	for _, name := range strings.Fields(names) {
-		data, err := os.ReadFile(filepath.Join(root, name))
-		if os.IsNotExist(err) {
-			continue // deleted, but not committed yet
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		save(t, filepath.Join(dir, name), data)
-	}
-	return dir
-}
-
-// blocksBelow returns the blocks of code below a heading of a Markdown file, up to the next heading.
-func blocksBelow(t *testing.T, file, heading string) (blocks []string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(strings.ReplaceAll(string(text), "\r\n", "\n"), heading)
+	_, section, _ := strings.Cut(readme(t), "\n## Make it your own\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	for _, m := range regexp.MustCompile("(?s)```[a-z]+\n(.*?)```").FindAllStringSubmatch(section, -1) {
-		blocks = append(blocks, m[1])
+	places := []struct{ file, pattern string }{ // () is where the block belongs
+		{"zoom.go", `type user struct \{\n(?:\t.*\n)*?\tCompany .*\n()`},
+		{"templates/profile.html", `<dt>Company</dt>.*\n()`},
+		{"handlers.go", `type profile struct \{\n(?:\t.*\n)*()\}\n`},
+		{"handlers.go", `()\ta\.show\(w, http\.StatusOK, "profile", data\)\n\}\n`},
+		{"templates/profile.html", `()<section aria-labelledby="next">`},
 	}
-	return blocks
+	recipe := blocks(section, "[a-z]+")
+	if len(recipe) != len(places) {
+		t.Fatalf("the recipe: got %d blocks of code, want %d", len(recipe), len(places))
+	}
+	dir := t.TempDir()
+	if output, err := shell(root, copyProject, dir); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for i, place := range places {
+		insert(t, filepath.Join(dir, place.file), place.pattern, recipe[i])
+	}
+	if output, err := shell(dir, "go vet ./... && gofmt -d . && make build"); err != nil {
+		t.Fatalf("the copy with the recipe: %v\n%s", err, output)
+	}
+	demo := exec.Command(filepath.Join(dir, "zoom-oauth"), "-demo")
+	address := freeAddress(t)
+	demo.Env = []string{"address=" + address}
+	a := launch(t, address, demo)
+	got, err := signInByHTTP(newClient(), a.site)
+	for _, want := range []string{">Engineering<", ">None<"} {
+		if err != nil || !strings.Contains(got, want) {
+			t.Errorf("got the page\n%s\n(%v), want %s in it", got, err, want)
+		}
+	}
 }
 
-// replace replaces the one match of a regular expression in a file.
-func replace(t *testing.T, file, expression, replacement string) {
+// insert inserts a block of code into a file, where the one match of a pattern has its group.
+func insert(t *testing.T, file, pattern, block string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern := regexp.MustCompile(expression)
-	if n := len(pattern.FindAll(text, -1)); n != 1 {
-		t.Fatalf("%s: got %d matches of %s, want 1", file, n, expression)
+	matches := regexp.MustCompile(pattern).FindAllSubmatchIndex(text, -1)
+	if len(matches) != 1 {
+		t.Fatalf("%s: got %d matches of %s, want 1", file, len(matches), pattern)
 	}
-	save(t, file, pattern.ReplaceAll(text, []byte(replacement)))
+	at := matches[0][2]
+	save(t, file, []byte(string(text[:at])+block+string(text[at:])))
 }
 
-// quoteDollars returns text for a replacement, in which a $ would mean a group.
-func quoteDollars(text string) string { return strings.ReplaceAll(text, "$", "$$") }
-
-// output returns what a command prints in a folder, and fails the test if the command fails.
-func output(t *testing.T, dir, name string, args ...string) string {
-	t.Helper()
-	command := exec.Command(name, args...)
-	command.Dir = dir
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+// TestReadmeDiagram draws the README's diagrams with Mermaid, as GitHub does.
+func TestReadmeDiagram(t *testing.T) {
+	t.Parallel()
+	diagrams := blocks(readme(t), "mermaid")
+	if len(diagrams) == 0 {
+		t.Error("got no diagram, want one")
 	}
-	return string(out)
+	b := newTab(t)
+	b.load("MERMAID")
+	for i, diagram := range diagrams {
+		text, _ := json.Marshal(diagram)
+		got := eval[string](b, fmt.Sprintf(`mermaid.parse(%[1]s)
+			.then(() => mermaid.render("diagram%[2]d", %[1]s))
+			.then(it => document.body.insertAdjacentHTML("beforeend", it.svg))
+			.then(() => "", error => error.message)`, text, i))
+		if got != "" {
+			t.Errorf("Mermaid draws the diagram\n%s: got\n%s\nwant no error", diagram, got)
+		}
+	}
+	save(t, "screenshots/diagram.png", run(b, chromedp.FullScreenshot(100)))
 }
 
-// signInToDemo signs in to a demo, and returns the page on which that ends.
-func signInToDemo(t *testing.T, site string) string {
-	t.Helper()
-	jar, _ := cookiejar.New(nil)
-	client := &http.Client{Jar: jar}
-	question, err := client.Get(site)
+// TestReadmeClaims checks what the README says about git and "make build".
+func TestReadmeClaims(t *testing.T) {
+	t.Parallel()
+	const want = ".env\n.env.txt\n.env.local\nzoom-oauth\nzoom-oauth.exe\n"
+	got, err := shell(root, "git check-ignore --no-index .env.example "+strings.ReplaceAll(want, "\n", " "))
+	if err != nil || got != want {
+		t.Errorf("git ignores: got\n%s(%v)\nwant\n%s", got, err, want)
+	}
+
+	program, err := elf.Open(binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	question.Body.Close()
-	res, err := client.PostForm(question.Request.URL.String(), url.Values{"decision": {"allow"}})
-	if err != nil {
-		t.Fatal(err)
+	defer program.Close()
+	for _, part := range program.Progs {
+		if part.Type == elf.PT_INTERP || part.Type == elf.PT_DYNAMIC {
+			t.Errorf("make build: got a binary with a %v, want a static one", part.Type)
+		}
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
 }

@@ -26,8 +26,14 @@ import (
 // CodeLifetime is how long an authorization code can be exchanged.
 const CodeLifetime = 5 * time.Minute
 
-// maxGrants is how many codes, and how many tokens, are remembered before all are forgotten.
-const maxGrants = 1000
+// maxGrants is how many grants are remembered. The oldest are forgotten first.
+const maxGrants = 100
+
+// maxForm is the length of the longest form that the consent page accepts, in bytes.
+const maxForm = 64 << 10
+
+// maxChallenge is the length of the longest code challenge (RFC 7636 §4.2).
+const maxChallenge = 128
 
 // Jill is a usual answer of /v2/users/me.
 const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Chill",
@@ -42,7 +48,7 @@ const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Ch
 //go:embed consent.html
 var consentHTML string
 
-// consent is the page that asks the user. It needs the stand-in.
+// consent is the page that asks the user. Its data is the *Server.
 var consent = template.Must(template.New("consent").Parse(consentHTML))
 
 // Server is the stand-in: an http.Handler, and an http.RoundTripper for an app in the same program.
@@ -56,16 +62,18 @@ type Server struct {
 	Now          func() time.Time // the clock that codes expire by
 
 	mux    http.ServeMux
-	mutex  sync.Mutex        // guards what follows
-	agreed bool              // whether the user has allowed the app
-	codes  map[string]grant  // by authorization code, until it is exchanged
-	scopes map[string]string // by access token
+	mutex  sync.Mutex // guards what follows
+	agreed bool       // the user has allowed the app
+	grants []*grant   // at most maxGrants, the oldest first
 }
 
-// grant is what an authorization code stands for.
+// grant is what the app gets when the user allows it: a code, and a token once that is exchanged.
 type grant struct {
-	challenge, method string // of the code verifier (RFC 7636 §4.3)
-	issued            time.Time
+	code      string // "" once it is used
+	challenge string // of the code verifier (RFC 7636 §4.3)
+	isS256    bool   // challenge is a hash, and not the verifier itself
+	issued    time.Time
+	token     string // the access token, or "" if there is none yet
 }
 
 // New returns a stand-in that knows one app, with these credentials and this redirect URI. Without
@@ -79,8 +87,6 @@ func New(clientID, clientSecret, redirectURI string) *Server {
 		Scope:        "user:read:user",
 		Profile:      Jill,
 		Now:          time.Now,
-		codes:        map[string]grant{},
-		scopes:       map[string]string{},
 	}
 	s.mux.HandleFunc("GET /oauth/authorize", s.authorize)
 	s.mux.HandleFunc("POST /oauth/authorize", s.authorize)
@@ -113,9 +119,9 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 // authorize answers an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3), for which it needs
 // the user's consent once. It never redirects to a URI that isn't registered (RFC 6749 §4.1.2.1).
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
-	query, decision := r.URL.Query(), r.PostFormValue("decision")
-	methods := []string{"", "plain", "S256"}
-	noChallenge := s.isPublic() && query.Get("code_challenge") == ""
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.ParseForm()
+	query, decision := r.URL.Query(), r.PostForm.Get("decision")
 	switch {
 	case query.Get("client_id") != s.ClientID:
 		send(w, http.StatusBadRequest, pageError{Code: 4702, Message: "Invalid client."})
@@ -123,15 +129,23 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		send(w, http.StatusBadRequest, pageError{Code: 4700, Message: "Invalid redirect url"})
 	case query.Get("response_type") != "code":
 		s.sendBack(w, r, "error", "unsupported_response_type")
-	case noChallenge || !slices.Contains(methods, query.Get("code_challenge_method")):
+	case !s.accepts(query.Get("code_challenge"), query.Get("code_challenge_method")):
 		s.sendBack(w, r, "error", "invalid_request") // RFC 7636 §4.4.1
 	case decision == "decline":
 		s.sendBack(w, r, "error", "access_denied")
-	case s.allowed(decision):
+	case s.decide(decision):
 		s.sendBack(w, r, "code", s.newCode(query))
 	default:
 		s.ask(w)
 	}
+}
+
+// accepts reports whether an authorization request may have this code challenge and its method.
+func (s *Server) accepts(challenge, method string) bool {
+	if s.isPublic() && challenge == "" || len(challenge) > maxChallenge {
+		return false
+	}
+	return slices.Contains([]string{"", "plain", "S256"}, method)
 }
 
 // sendBack sends the browser back to the app with a parameter, and with the state if the request
@@ -147,30 +161,31 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value st
 // isPublic reports whether the app is a public client.
 func (s *Server) isPublic() bool { return s.ClientSecret == "" }
 
-// allowed reports whether the user allows the app by this decision, or did so before. What was
-// allowed to a public client counts once, since any program could say that it is that client
-// (RFC 6819 §5.2.3.2).
-func (s *Server) allowed(decision string) bool {
+// decide remembers if the user allows the app by this decision, and reports whether the app is
+// allowed. A public client is allowed only once at a time, because any program could say that it is
+// that client (RFC 6819 §5.2.3.2).
+func (s *Server) decide(decision string) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.agreed = !s.isPublic() && s.agreed || decision == "allow"
+	s.agreed = decision == "allow" || s.agreed && !s.isPublic()
 	return s.agreed
 }
 
 // newCode returns a new authorization code for an authorization request.
 func (s *Server) newCode(query url.Values) string {
-	code := rand.Text()
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if len(s.codes) >= maxGrants {
-		clear(s.codes)
-	}
-	s.codes[code] = grant{
-		challenge: query.Get("code_challenge"),
-		method:    query.Get("code_challenge_method"),
+	g := &grant{
+		code:      rand.Text(),
+		challenge: strings.Clone(query.Get("code_challenge")), // so that the query can be freed
+		isS256:    query.Get("code_challenge_method") == "S256",
 		issued:    s.Now(),
 	}
-	return code
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.grants = append(s.grants, g)
+	if len(s.grants) > maxGrants {
+		s.grants = slices.Delete(s.grants, 0, 1)
+	}
+	return g.code
 }
 
 // ask shows the consent page.
@@ -212,9 +227,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// credentials returns the client's ID and secret by HTTP Basic, where they are form-encoded
-// (RFC 6749 §2.3.1), and reports whether the request has them. One that is encoded wrongly is
-// returned as "".
+// credentials returns the client's ID and secret from HTTP Basic, where they are form-encoded
+// (RFC 6749 §2.3.1), and reports whether the request has them. It returns "" for one that is
+// encoded wrongly.
 func credentials(r *http.Request) (id, secret string, ok bool) {
 	id, secret, ok = r.BasicAuth()
 	id, _ = url.QueryUnescape(id)
@@ -222,23 +237,23 @@ func credentials(r *http.Request) (id, secret string, ok bool) {
 	return id, secret, ok
 }
 
-// exchange trades an authorization code for an access token (RFC 6749 §5.1, RFC 7636 §4.6).
+// exchange exchanges an authorization code for an access token (RFC 6749 §5.1, RFC 7636 §4.6).
 func (s *Server) exchange(w http.ResponseWriter, form url.Values) {
 	code := form.Get("code")
 	invalidCode := tokenError{"Invalid authorization code " + code, "invalid_grant", 0}
-	g, known := s.useUp(code)
+	g := s.take(code)
 	switch {
-	case !known:
+	case g == nil:
 		refuse(w, invalidCode)
 	case s.Now().Sub(g.issued) > CodeLifetime:
 		refuse(w, tokenError{"Code is expired", "invalid_grant", 4733})
 	case form.Get("redirect_uri") != s.RedirectURI:
 		refuse(w, tokenError{"Redirect URI mismatch.", "invalid_request", 4709})
-	case !g.provenBy(form.Get("code_verifier")):
+	case !g.matches(form.Get("code_verifier")):
 		refuse(w, invalidCode)
 	default:
 		send(w, http.StatusOK, map[string]any{
-			"access_token":  s.newToken(),
+			"access_token":  s.newToken(g),
 			"token_type":    "bearer",
 			"refresh_token": "refresh." + rand.Text(),
 			"expires_in":    3599,
@@ -248,45 +263,44 @@ func (s *Server) exchange(w http.ResponseWriter, form url.Values) {
 	}
 }
 
-// useUp returns what an authorization code stands for, and reports whether it is known. From then
-// on it isn't, even if the exchange fails (RFC 6749 §4.1.2).
-func (s *Server) useUp(code string) (g grant, known bool) {
+// take returns the grant with an authorization code, or nil if there is none. It removes the code
+// from the grant, so that nobody can use it again even if the exchange fails (RFC 6749 §4.1.2).
+func (s *Server) take(code string) *grant {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	g, known = s.codes[code]
-	delete(s.codes, code)
-	return g, known
+	for _, g := range s.grants {
+		if code != "" && g.code == code {
+			g.code = ""
+			return g
+		}
+	}
+	return nil
 }
 
-// provenBy reports whether the code verifier belongs to the grant's code challenge (RFC 7636
-// §4.6). Without a challenge there must be no verifier either (RFC 9700 §2.1.1).
-func (g grant) provenBy(verifier string) bool {
-	if g.method == "S256" {
+// matches reports whether the code verifier belongs to the grant's code challenge (RFC 7636 §4.6).
+// Without a challenge there must be no verifier either (RFC 9700 §2.1.1).
+func (g *grant) matches(verifier string) bool {
+	if g.isS256 {
 		hash := sha256.Sum256([]byte(verifier))
 		verifier = base64.RawURLEncoding.EncodeToString(hash[:])
 	}
 	return g.challenge == verifier
 }
 
-// newToken returns a new access token for what the app may do.
-func (s *Server) newToken() string {
-	token := "access." + rand.Text() + "." + rand.Text()
+// newToken returns a new access token for a grant.
+func (s *Server) newToken(g *grant) string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if len(s.scopes) >= maxGrants {
-		clear(s.scopes)
-	}
-	s.scopes[token] = s.Scope
-	return token
+	g.token = "access." + rand.Text() + "." + rand.Text()
+	return g.token
 }
 
 // me answers with the profile if the request has an access token that may read it (RFC 6750 §2.1).
 func (s *Server) me(w http.ResponseWriter, r *http.Request) {
-	scope, known := s.scopeOf(r)
 	switch {
-	case !known:
+	case !s.hasToken(r):
 		send(w, http.StatusUnauthorized, apiError{124, "Invalid access token."})
-	case !slices.Contains(strings.Fields(scope), "user:read:user"):
+	case !slices.Contains(strings.Fields(s.Scope), "user:read:user"):
 		send(w, http.StatusBadRequest, apiError{4711, "Invalid access token, does not contain " +
 			"scopes:[user:read:user, user:read:user:admin]."})
 	default:
@@ -295,10 +309,10 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// unknown answers a call of the API that the stand-in doesn't know with an empty object, so that
-// an app which makes it goes on, and says so in the log.
+// unknown answers a call of the API that the stand-in doesn't know with an empty object, so that an
+// app which makes it goes on, and says so in the log.
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	if _, known := s.scopeOf(r); !known {
+	if !s.hasToken(r) {
 		send(w, http.StatusUnauthorized, apiError{124, "Invalid access token."})
 		return
 	}
@@ -306,13 +320,13 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, struct{}{})
 }
 
-// scopeOf returns what the access token in a request may do, and reports whether there is one.
-func (s *Server) scopeOf(r *http.Request) (scope string, known bool) {
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+// hasToken reports whether a request has an access token of a grant.
+func (s *Server) hasToken(r *http.Request) bool {
+	token, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	scope, known = s.scopes[token]
-	return scope, known && bearer
+	return isBearer && token != "" &&
+		slices.ContainsFunc(s.grants, func(g *grant) bool { return g.token == token })
 }
 
 // pageError is what a browser gets instead of the consent page.

@@ -1,522 +1,296 @@
 package fakezoom
 
 import (
-	"bytes"
-	"encoding/json"
+	"fmt"
+	"io"
 	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 const (
-	redirectURI = "https://app.example.com"
-	verifier    = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
-	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+	app       = "https://app.example.com"                     // the registered redirect URI
+	verifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
+	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+	// A correct authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3), and a correct token request
+	// but for its code (RFC 6749 §4.1.3, RFC 7636 §4.5).
+	authorization = "response_type=code&client_id=my+app&redirect_uri=" + app + "&state=s%26t" +
+		"&code_challenge_method=S256&code_challenge=" + challenge
+	tokenForm = "grant_type=authorization_code&client_id=my+app&redirect_uri=" + app + "&code_verifier=" + verifier
+
+	// How a browser makes an authorization request: by a link, or by a form.
+	link      = "GET"
+	allow     = "POST decision=allow"
+	decline   = "POST decision=decline"
+	multipart = "POST --x\r\nContent-Disposition: form-data; name=decision\r\n\r\nallow\r\n--x--\r\n"
+
+	// Answers, as check compares them.
+	question = "200 text/html; charset=utf-8 QUESTION"
+	code     = "302 https://app.example.com?code=RANDOM&state=s%26t"
+	declined = "302 https://app.example.com?error=access_denied&state=s%26t"
+	tokens   = `200 {"access_token":"access.RANDOM.RANDOM","api_url":"https://api.zoom.example.com",` +
+		`"expires_in":3599,"refresh_token":"refresh.RANDOM","scope":"user:read:user","token_type":"bearer"}`
+	badToken = `401 {"code":124,"message":"Invalid access token."}`
 )
 
-// authorization is a correct authorization request (RFC 6749 4.1.1, RFC 7636 4.3).
-var authorization = url.Values{
-	"response_type":         {"code"},
-	"client_id":             {"id"},
-	"redirect_uri":          {redirectURI},
-	"state":                 {"s&t"},
-	"code_challenge":        {challenge},
-	"code_challenge_method": {"S256"},
+// page is the consent page.
+var page = regexp.MustCompile(`(?s)<!DOCTYPE html>.*value="allow".*`)
+
+// random is what rand.Text returns.
+var random = regexp.MustCompile(`[A-Z2-7]{26}`)
+
+// zoom is a stand-in in a test.
+type zoom struct {
+	*Server
+	t *testing.T
 }
 
-// tokenForm returns the form of a correct token request (RFC 6749 4.1.3, RFC 7636 4.5).
-func tokenForm(code string) url.Values {
-	return url.Values{
-		"grant_type":    {"authorization_code"},
-		"code":          {code},
-		"redirect_uri":  {redirectURI},
-		"code_verifier": {verifier},
-	}
+// newZoom returns a stand-in for an app that has this secret, or none.
+func newZoom(t *testing.T, secret string) zoom { return zoom{New("my app", secret, app), t} }
+
+// with returns a query with changes. An empty value in them removes a parameter.
+func with(query, changes string) string {
+	values, _ := url.ParseQuery(query)
+	changed, _ := url.ParseQuery(changes)
+	maps.Copy(values, changed)
+	maps.DeleteFunc(values, func(_ string, value []string) bool { return value[0] == "" })
+	return values.Encode()
 }
 
-// newServer returns a stand-in that knows the app of authorization.
-func newServer() *Server { return New("id", "s+%", redirectURI) }
-
-// with returns values with one of them replaced or, if the new value is empty, left out.
-func with(values url.Values, name, value string) url.Values {
-	changed := maps.Clone(values)
-	changed.Set(name, value)
-	if value == "" {
-		changed.Del(name)
-	}
-	return changed
+// body is the body of a request.
+type body struct {
+	io.Reader
+	closed bool
 }
 
-// serve returns the answer to a request.
-func serve(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
-}
+func (b *body) Close() error { b.closed = true; return nil }
 
-// post returns a request that sends a form.
-func post(target string, form url.Values) *http.Request {
-	r := httptest.NewRequest("POST", target, strings.NewReader(form.Encode()))
+// send returns the answer to a request: its status, and where it redirects to or its type, which JSON
+// goes without, and its text. The credentials are "ID:secret" for HTTP Basic, or an Authorization
+// header.
+func (z zoom) send(method, target, credentials, form string) string {
+	sent := &body{Reader: strings.NewReader(form)}
+	r, _ := http.NewRequest(method, target, sent)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return r
-}
-
-// visit returns the answer to an authorization request.
-func visit(h http.Handler, query url.Values) *httptest.ResponseRecorder {
-	return serve(h, httptest.NewRequest("GET", "/oauth/authorize?"+query.Encode(), nil))
-}
-
-// press returns the answer to a button of the consent page, "allow" or "decline".
-func press(h http.Handler, query url.Values, button string) *httptest.ResponseRecorder {
-	return serve(h, post("/oauth/authorize?"+query.Encode(), url.Values{"decision": {button}}))
-}
-
-// sentBack returns the parameters with which an answer sends the browser to the app, or nil.
-func sentBack(w *httptest.ResponseRecorder) url.Values {
-	location, err := w.Result().Location()
-	if err != nil {
-		return nil
+	if method == "GET" {
+		r.Body, sent.closed = nil, true // as http.Client has it: nothing to close
+	} else if strings.HasPrefix(form, "--x") {
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 	}
-	return location.Query()
-}
-
-// outcome returns what an answer to an authorization request comes to.
-func outcome(w *httptest.ResponseRecorder) string {
-	back := sentBack(w)
-	switch {
-	case back.Has("code"):
-		return "a code"
-	case back.Has("error"):
-		return back.Get("error")
-	case strings.Contains(w.Body.String(), `value="allow"`):
-		return "the question"
+	r.Header.Set("Authorization", credentials)
+	if id, secret, ok := strings.Cut(credentials, ":"); ok {
+		r.SetBasicAuth(id, secret)
 	}
-	return w.Body.String()
-}
-
-// allow returns the code that the app gets when the user allows it.
-func allow(t *testing.T, h http.Handler, query url.Values) string {
-	t.Helper()
-	w := press(h, query, "allow")
-	if got := outcome(w); got != "a code" {
-		t.Fatalf("the user allows the app: got %s, want a code", got)
+	res, err := z.RoundTrip(r)
+	if err != nil || res.Request != r || r.PostForm != nil || !sent.closed {
+		z.t.Errorf("%s: got %v (error %v), the form %v, the body closed %t, want an answer, nil, true",
+			r.URL.Path, res, err, r.PostForm, sent.closed)
 	}
-	return sentBack(w).Get("code")
-}
-
-// exchange returns the answer to a token request with the app's credentials.
-func exchange(h http.Handler, form url.Values) *httptest.ResponseRecorder {
-	r := post("/oauth/token", form)
-	r.SetBasicAuth("id", "s%2B%25")
-	return serve(h, r)
-}
-
-// accessToken returns the access token in an answer to a token request.
-func accessToken(t *testing.T, w *httptest.ResponseRecorder) string {
-	t.Helper()
-	var answer struct {
-		AccessToken string `json:"access_token"`
+	header := fmt.Sprint(res.Header["X-Zm-Trackingid"], res.Header["Cache-Control"])
+	z.check(r.URL.Path, header, "[DEMO_RANDOM] [no-store]")
+	text := res.Header.Get("Location")
+	if all, _ := io.ReadAll(res.Body); text == "" {
+		text = strings.TrimPrefix(res.Header.Get("Content-Type")+" "+string(all), "application/json;charset=UTF-8 ")
 	}
-	json.Unmarshal(w.Body.Bytes(), &answer)
-	if w.Code != 200 || answer.AccessToken == "" {
-		t.Fatalf("got %d %s, want an access token", w.Code, w.Body)
+	return fmt.Sprint(res.StatusCode, " ", strings.TrimSpace(text))
+}
+
+// authorize returns the answer to an authorization request with these changes.
+func (z zoom) authorize(by, changes string) string {
+	method, form, _ := strings.Cut(by, " ")
+	return z.send(method, "/oauth/authorize?"+with(authorization, changes), "", form)
+}
+
+// newCode returns the code that the app gets when the user allows it, or "".
+func (z zoom) newCode() string { return random.FindString(z.authorize(allow, "")) }
+
+// exchange returns the answer to a token request with these changes to its form. Without
+// credentials, it has the app's. Its URL has all the correct parameters, which must not be read.
+func (z zoom) exchange(code, credentials, changes string) string {
+	if credentials == "" && z.ClientSecret != "" {
+		credentials = "my+app:s%2B%25"
 	}
-	return answer.AccessToken
+	form := tokenForm + "&code=" + code
+	return z.send("POST", "/oauth/token?"+form, credentials, with(form, changes))
 }
 
-// profile returns the answer to a call of /v2/users/me.
-func profile(h http.Handler, authorization string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("GET", "/v2/users/me", nil)
-	r.Header.Set("Authorization", authorization)
-	return serve(h, r)
+// signIn returns the Authorization header that the app can use after a sign-in.
+func (z zoom) signIn() string {
+	return "Bearer " + strings.Split(z.exchange(z.newCode(), "", ""), `"`)[3]
 }
 
-// invalidCode returns the answer to a token request with a code that isn't good.
-func invalidCode(code string) string {
-	return `{"reason":"Invalid authorization code ` + code + `","error":"invalid_grant"}`
-}
-
-// wantJSON reports an error unless an answer has this status and this JSON.
-func wantJSON(t *testing.T, w *httptest.ResponseRecorder, status int, body string) {
-	t.Helper()
-	if got := strings.TrimSpace(w.Body.String()); w.Code != status || got != body {
-		t.Errorf("got %d %s, want %d %s", w.Code, got, status, body)
-	}
-	if got := w.Header().Get("Content-Type"); got != "application/json;charset=UTF-8" {
-		t.Errorf("got the type %q, want application/json;charset=UTF-8", got)
+// check reports an error unless an answer is the wanted one. There, RANDOM stands for a random text,
+// and QUESTION for the consent page.
+func (z zoom) check(when, got, want string) {
+	z.t.Helper()
+	if got = page.ReplaceAllString(random.ReplaceAllString(got, "RANDOM"), "QUESTION"); got != want {
+		z.t.Errorf("%s: got %s, want %s", when, got, want)
 	}
 }
 
-func TestConsentIsAskedOnce(t *testing.T) {
-	s := newServer()
-	for _, step := range []struct{ when, button, want string }{
-		{"the first visit", "", "the question"},
-		{"Decline", "decline", "access_denied"},
-		{"the visit after Decline", "", "the question"},
-		{"a button that isn't there", "maybe", "the question"},
-		{"Allow", "allow", "a code"},
-		{"the visit after Allow", "", "a code"},
-		{"Decline after Allow", "decline", "access_denied"},
+func TestConsentIsAskedOnceButEachTimeForAPublicClient(t *testing.T) {
+	z, public := newZoom(t, "s+%"), newZoom(t, "")
+	for _, step := range []struct{ when, by, changes, want, wantPublic string }{
+		{"a first visit", link, "", question, question},
+		{"a link that would allow", link, "decision=allow", question, question},
+		{"a multipart form", multipart, "", question, question},
+		{"a button that isn't there", "POST decision=maybe", "decision=allow", question, question},
+		{"Decline", decline, "", declined, declined},
+		{"a visit after Decline", link, "", question, question},
+		{"Allow", allow, "", code, code},
+		{"a visit after Allow", link, "", code, question},
+		{"Decline after Allow, and what isn't read", decline + "&client_id=other", "", declined, declined},
 	} {
-		w := visit(s, authorization)
-		if step.button != "" {
-			w = press(s, authorization, step.button)
-		}
-		if got := outcome(w); got != step.want {
-			t.Errorf("%s: got %s, want %s", step.when, got, step.want)
-		}
-	}
-}
-
-func TestALinkCannotAllow(t *testing.T) {
-	w := visit(newServer(), with(authorization, "decision", "allow"))
-	if got := outcome(w); got != "the question" {
-		t.Errorf("got %s, want the question", got)
+		z.check(step.when, z.authorize(step.by, step.changes), step.want)
+		z.check("public client: "+step.when, public.authorize(step.by, step.changes), step.wantPublic)
 	}
 }
 
 func TestConsentPage(t *testing.T) {
-	for redirectURI, formAction := range map[string]string{
-		"https://app.example.com": "; form-action 'self' https://app.example.com;",
-		"http://localhost:8000/":  "; form-action 'self' http://localhost:8000;",
-		"/":                       "; form-action 'self';",
+	for redirectURI, formAction := range map[string]string{"/": "'self'",
+		"https://a.example.com": "'self' https://a.example.com", "http://127.0.0.1:80/": "'self' http://127.0.0.1:80"} {
+		z, w := zoom{New("my app", "s+%", redirectURI), t}, httptest.NewRecorder()
+		changes := "state=&redirect_uri=" + redirectURI
+		z.ServeHTTP(w, httptest.NewRequest("GET", "/oauth/authorize?"+with(authorization, changes), nil))
+		got := fmt.Sprint(w.Header(), w.Body)
+		for _, want := range []string{"Content-Security-Policy:[default-src 'none'; base-uri 'none'; " +
+			"frame-ancestors 'none'; form-action " + formAction + "; img-src data:; style-src 'unsafe-inline']",
+			"Referrer-Policy:[no-referrer]", "<code>my app</code>", "<code>user:read:user</code>",
+			`<form method="post">`, `name="decision" value="allow"`, `name="decision" value="decline"`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: got %s, want it to have %s", redirectURI, got, want)
+			}
+		}
+		z.check("Allow, without a state", z.authorize(allow, changes), "302 "+redirectURI+"?code=RANDOM")
+	}
+}
+
+// TestSignIn has the user choose Allow, and the app exchange the code if it gets one.
+func TestSignIn(t *testing.T) {
+	const plain, noMethod = "code_challenge_method=plain&code_challenge=", "code_challenge_method=&code_challenge="
+	longest := strings.Repeat("x", 128)
+	for want, attempts := range map[string][]struct {
+		public      bool          // the app is a public client
+		request     string        // changes to the authorization request
+		later       time.Duration // how much later the code is exchanged
+		credentials string        // of the token requests, if not the app's
+		forms       string        // changes to each token request's form; "ok" changes nothing
+	}{
+		tokens: {{}, {public: true}, {later: 5 * time.Minute}, {request: plain + verifier},
+			{request: noMethod + verifier}, {request: noMethod, forms: "code_verifier="},
+			{request: plain + longest, forms: "code_verifier=" + longest}},
+		"302 https://app.example.com?error=unsupported_response_type&state=s%26t": {{request: "response_type=token"}},
+		"302 https://app.example.com?error=invalid_request&state=s%26t": {{request: "code_challenge_method=MD5"},
+			{request: plain + longest + "x"}, {public: true, request: noMethod}},
+		`400 {"status":false,"errorCode":4702,"errorMessage":"Invalid client.","result":null}`: {
+			{request: "client_id=other&redirect_uri=https://evil.example.com"}},
+		`400 {"status":false,"errorCode":4700,"errorMessage":"Invalid redirect url","result":null}`: {
+			{request: "redirect_uri="}, {request: "redirect_uri=" + app + "/"},
+			{request: "redirect_uri=https://evil.example.com&response_type=token&code_challenge_method=MD5"}},
+		`400 {"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`: {
+			{credentials: "none"}, {credentials: "none", forms: "client_secret=s%2B%25"},
+			{public: true, forms: "client_id="}, {public: true, credentials: "my+app:"}},
+		`400 {"reason":"Invalid client_id or client_secret","error":"invalid_client"}`: {
+			{credentials: "other:s%2B%25"}, {credentials: "my+app:s"}, {credentials: "my+app:s+%25"},
+			{credentials: "my+app:s+%"}, {public: true, forms: "client_id=other"}},
+		`400 {"reason":"Code is expired","error":"invalid_grant","errorCode":4733}`: {{later: 5*time.Minute + 1}},
+		`400 {"reason":"unsupported grant type","error":"unsupported_grant_type"}`: {
+			{forms: "grant_type="}, {forms: "grant_type=password"}},
+		`400 {"reason":"Redirect URI mismatch.","error":"invalid_request","errorCode":4709}`: {
+			{forms: "redirect_uri="}, {forms: "redirect_uri=" + app + "/"}},
+		`400 {"reason":"Invalid authorization code ","error":"invalid_grant"}`: {{forms: "code="},
+			{forms: "ok, code="}},
+		`400 {"reason":"Invalid authorization code RANDOM","error":"invalid_grant"}`: {
+			{forms: "code=ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, {forms: "code_verifier="}, {forms: "code_verifier=x"},
+			{forms: "code_verifier=" + challenge}, {request: plain + challenge}, {request: noMethod},
+			{request: plain + verifier, forms: "code_verifier="}, {public: true, forms: "code_verifier="},
+			{forms: "ok, ok"}, {forms: "code_verifier=x, ok"}, {forms: "redirect_uri=x, ok"}}, // a code works once
 	} {
-		t.Run(redirectURI, func(t *testing.T) {
-			w := visit(New("id", "secret", redirectURI), with(authorization, "redirect_uri", redirectURI))
-			for _, want := range []string{"<code>id</code>", "user:read:user", `value="allow"`, `value="decline"`} {
-				if got := w.Body.String(); !strings.Contains(got, want) {
-					t.Errorf("got %s, want it to have %s", got, want)
+		for _, a := range attempts {
+			z, now := newZoom(t, map[bool]string{false: "s+%", true: ""}[a.public]), time.Now()
+			z.Now = func() time.Time { return now }
+			answer := z.authorize(allow, a.request)
+			if code := random.FindString(answer); code != "" {
+				now = now.Add(a.later)
+				for changes := range strings.SplitSeq(a.forms, ", ") {
+					answer = z.exchange(code, a.credentials, changes)
 				}
 			}
-			if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, formAction) {
-				t.Errorf("got the policy %s, want it to have %s", got, formAction)
-			}
-			if got := w.Header().Get("Referrer-Policy"); got != "no-referrer" {
-				t.Errorf("got the referrer policy %q, want no-referrer", got)
-			}
-		})
-	}
-}
-
-func TestTheBrowserGoesBack(t *testing.T) {
-	for name, c := range map[string]struct{ parameter, value, button, want string }{
-		"after Allow":              {"", "", "allow", "?code=CODE&state=s%26t"},
-		"after Decline":            {"", "", "decline", "?error=access_denied&state=s%26t"},
-		"without a state":          {"state", "", "allow", "?code=CODE"},
-		"wrong response type":      {"response_type", "token", "allow", "?error=unsupported_response_type&state=s%26t"},
-		"unknown challenge method": {"code_challenge_method", "MD5", "allow", "?error=invalid_request&state=s%26t"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := press(newServer(), with(authorization, c.parameter, c.value), c.button)
-			got := w.Header().Get("Location")
-			if code := sentBack(w).Get("code"); code != "" {
-				got = strings.Replace(got, code, "CODE", 1)
-			}
-			if want := redirectURI + c.want; w.Code != 302 || got != want {
-				t.Errorf("got %d to %q, want 302 to %q", w.Code, got, want)
-			}
-		})
-	}
-}
-
-func TestTheBrowserGoesNowhereElse(t *testing.T) {
-	const (
-		unknownApp  = `{"status":false,"errorCode":4702,"errorMessage":"Invalid client.","result":null}`
-		badRedirect = `{"status":false,"errorCode":4700,"errorMessage":"Invalid redirect url","result":null}`
-	)
-	for name, c := range map[string]struct{ parameter, value, want string }{
-		"unknown app":                    {"client_id", "other", unknownApp},
-		"redirect URI with a slash more": {"redirect_uri", redirectURI + "/", badRedirect},
-		"no redirect URI":                {"redirect_uri", "", badRedirect},
-	} {
-		t.Run(name, func(t *testing.T) {
-			wantJSON(t, press(newServer(), with(authorization, c.parameter, c.value), "allow"), 400, c.want)
-		})
-	}
-}
-
-func TestTokens(t *testing.T) {
-	s := newServer()
-	w := exchange(s, tokenForm(allow(t, s, authorization)))
-	access := accessToken(t, w)
-	var got map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Fatalf("got %s, want JSON: %v", w.Body, err)
-	}
-	if refresh := got["refresh_token"]; refresh == "" || refresh == access {
-		t.Errorf("got the refresh token %q, want one of its own", refresh)
-	}
-	want := map[string]any{
-		"access_token":  access,
-		"token_type":    "bearer",
-		"refresh_token": got["refresh_token"],
-		"expires_in":    3599.0,
-		"scope":         "user:read:user",
-		"api_url":       "https://api.zoom.example.com",
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestCredentials(t *testing.T) {
-	const (
-		missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
-		wrong   = `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`
-	)
-	for name, c := range map[string]struct{ id, secret, want string }{
-		"none":                  {"", "", missing},
-		"wrong id":              {"other", "s%2B%25", wrong},
-		"wrong secret":          {"id", "s", wrong},
-		"plus sign not encoded": {"id", "s+%25", wrong},
-		"not encoded at all":    {"id", "s+%", wrong},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newServer()
-			r := post("/oauth/token", tokenForm(allow(t, s, authorization)))
-			if c.id != "" {
-				r.SetBasicAuth(c.id, c.secret)
-			}
-			wantJSON(t, serve(s, r), 400, c.want)
-		})
-	}
-}
-
-func TestExchangeRefuses(t *testing.T) {
-	for name, c := range map[string]struct{ parameter, value, want string }{
-		"another grant": {"grant_type", "password",
-			`{"reason":"unsupported grant type","error":"unsupported_grant_type"}`},
-		"another redirect URI": {"redirect_uri", redirectURI + "/",
-			`{"reason":"Redirect URI mismatch.","error":"invalid_request","errorCode":4709}`},
-		"an unknown code": {"code", "x", invalidCode("x")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newServer()
-			form := tokenForm(allow(t, s, authorization))
-			wantJSON(t, exchange(s, with(form, c.parameter, c.value)), 400, c.want)
-		})
-	}
-}
-
-func TestExchangeIgnoresTheURL(t *testing.T) {
-	for _, name := range []string{"grant_type", "code", "redirect_uri", "code_verifier"} {
-		s := newServer()
-		form := tokenForm(allow(t, s, authorization))
-		r := post("/oauth/token?"+name+"="+url.QueryEscape(form.Get(name)), with(form, name, ""))
-		r.SetBasicAuth("id", "s%2B%25")
-		if w := serve(s, r); w.Code != 400 {
-			t.Errorf("%s in the URL: got %d %s, want 400", name, w.Code, w.Body)
+			z.check(fmt.Sprintf("%+v", a), answer, want)
 		}
 	}
 }
 
-func TestCodeVerifier(t *testing.T) {
-	for name, c := range map[string]struct {
-		challenge, method, verifier string
-		good                        bool
-	}{
-		"S256":                         {challenge, "S256", verifier, true},
-		"S256, the challenge itself":   {challenge, "S256", challenge, false},
-		"S256, no verifier":            {challenge, "S256", "", false},
-		"plain":                        {verifier, "plain", verifier, true},
-		"plain, as no method is named": {verifier, "", verifier, true},
-		"plain, another verifier":      {verifier, "plain", challenge, false},
-		"no challenge, no verifier":    {"", "", "", true},
-		"no challenge, but a verifier": {"", "", verifier, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newServer()
-			query := with(with(authorization, "code_challenge", c.challenge), "code_challenge_method", c.method)
-			code := allow(t, s, query)
-			w := exchange(s, with(tokenForm(code), "code_verifier", c.verifier))
-			if c.good {
-				accessToken(t, w)
-			} else {
-				wantJSON(t, w, 400, invalidCode(code))
-			}
-		})
-	}
-}
-
-func TestACodeWorksOnce(t *testing.T) {
-	for name, firstVerifier := range map[string]string{
-		"after a success": verifier,
-		"after a failure": "x",
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newServer()
-			code := allow(t, s, authorization)
-			exchange(s, with(tokenForm(code), "code_verifier", firstVerifier))
-			wantJSON(t, exchange(s, tokenForm(code)), 400, invalidCode(code))
-		})
-	}
-}
-
-func TestManyAtOnce(t *testing.T) {
-	s := newServer()
-	shared := tokenForm(allow(t, s, authorization))
-	var ofShared, ofOwn atomic.Int32 // exchanges that succeed
+func TestACodeWorksOnceForManyAtOnce(t *testing.T) {
+	z, answers := newZoom(t, "s+%"), [50]string{}
+	shared := z.newCode()
 	var all sync.WaitGroup
-	for range 200 {
-		all.Go(func() {
-			if exchange(s, shared).Code == 200 {
-				ofShared.Add(1)
-			}
-			own := tokenForm(sentBack(visit(s, authorization)).Get("code"))
-			if exchange(s, own).Code == 200 {
-				ofOwn.Add(1)
-			}
-			profile(s, "Bearer x")
-		})
+	for i := range answers {
+		all.Go(func() { answers[i] = z.exchange(shared, "", "") + z.send("GET", "/v2/users/me", z.signIn(), "") })
 	}
 	all.Wait()
-	if got := ofShared.Load(); got != 1 {
-		t.Errorf("all with one code: got %d tokens, want 1", got)
-	}
-	if got := ofOwn.Load(); got != 200 {
-		t.Errorf("each with a code of its own: got %d tokens, want 200", got)
+	got := fmt.Sprint(answers)
+	if tokens, profiles := strings.Count(got, "access_token"), strings.Count(got, Jill); tokens != 1 || profiles != 50 {
+		t.Errorf("got tokens %d times for one code, and %d profiles by other codes, want 1 and 50", tokens, profiles)
 	}
 }
 
-func TestACodeExpires(t *testing.T) {
-	s := newServer()
-	now := time.Now()
-	s.Now = func() time.Time { return now }
-
-	form := tokenForm(allow(t, s, authorization))
-	now = now.Add(CodeLifetime)
-	accessToken(t, exchange(s, form))
-
-	form = tokenForm(allow(t, s, authorization))
-	now = now.Add(CodeLifetime + 1)
-	wantJSON(t, exchange(s, form), 400, `{"reason":"Code is expired","error":"invalid_grant","errorCode":4733}`)
+// TestTheOldestGrantsAreForgotten has requests so long that the heap would show if they were kept.
+func TestTheOldestGrantsAreForgotten(t *testing.T) {
+	heap := func() int {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return int(stats.HeapAlloc)
+	}
+	z, long := newZoom(t, "s+%"), "state="+strings.Repeat("x", 100_000)
+	oldest, second, before := z.signIn(), z.newCode(), heap()
+	for range 98 {
+		z.authorize(link, long)
+	}
+	if got := heap() - before; got > 2_000_000 {
+		t.Errorf("98 requests of 100 kB: got %d bytes more in the heap, want at most 2 MB", got)
+	}
+	z.check("the oldest of 100", z.send("GET", "/v2/users/me", oldest, ""), "200 "+Jill)
+	z.authorize(link, "")
+	z.check("the oldest of 101", z.send("GET", "/v2/users/me", oldest, ""), badToken)
+	z.check("the second of 101", z.exchange(second, "", ""), tokens)
 }
 
-func TestMe(t *testing.T) {
-	const (
-		badToken = `{"code":124,"message":"Invalid access token."}`
-		noScope  = `{"code":4711,"message":"Invalid access token, does not contain ` +
-			`scopes:[user:read:user, user:read:user:admin]."}`
-	)
-	for name, c := range map[string]struct {
-		scope, authorization string
-		status               int
-		want                 string
-	}{
-		"the scope":            {"user:read:user", "Bearer TOKEN", 200, Jill},
-		"the scope and others": {"meeting:read:meeting user:read:user", "Bearer TOKEN", 200, Jill},
-		"another scope":        {"meeting:read:meeting", "Bearer TOKEN", 400, noScope},
-		"no token":             {"user:read:user", "", 401, badToken},
-		"a made-up token":      {"user:read:user", "Bearer x", 401, badToken},
-		"no scheme":            {"user:read:user", "TOKEN", 401, badToken},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newServer()
-			s.Scope = c.scope
-			token := accessToken(t, exchange(s, tokenForm(allow(t, s, authorization))))
-			w := profile(s, strings.Replace(c.authorization, "TOKEN", token, 1))
-			wantJSON(t, w, c.status, c.want)
-		})
-	}
-}
-
-func TestEveryAnswer(t *testing.T) {
-	s := newServer()
-	for name, w := range map[string]*httptest.ResponseRecorder{
-		"consent": visit(s, authorization),
-		"token":   exchange(s, nil),
-		"profile": profile(s, ""),
-	} {
-		if got := w.Header().Get("x-zm-trackingid"); !strings.HasPrefix(got, "DEMO_") {
-			t.Errorf("%s: got the tracking ID %q, want one that begins with DEMO_", name, got)
-		}
-		if got := w.Header().Get("Cache-Control"); got != "no-store" {
-			t.Errorf("%s: got the cache control %q, want no-store", name, got)
-		}
-	}
-}
-
-// TestPublicClient has an app without a secret (RFC 6749 3.2.1), which must use PKCE.
-func TestPublicClient(t *testing.T) {
-	const (
-		missing = `{"reason":"Client ID or client secret is missing.","error":"invalid_request","errorCode":4706}`
-		wrong   = `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`
-	)
-	s := New("id", "", redirectURI)
-	if got := outcome(visit(s, with(authorization, "code_challenge", ""))); got != "invalid_request" {
-		t.Errorf("without a challenge: got %s, want invalid_request", got)
-	}
-	for name, c := range map[string]struct{ id, authorization, verifier, want string }{
-		"its ID and verifier": {"id", "", verifier, ""},
-		"no ID":               {"", "", verifier, missing},
-		"another ID":          {"other", "", verifier, wrong},
-		"HTTP Basic":          {"id", "Basic aWQ6", verifier, missing},
-		"no verifier":         {"id", "", "", "invalid code"},
-		"another verifier":    {"id", "", challenge, "invalid code"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := outcome(visit(s, authorization)); got != "the question" {
-				t.Errorf("got %s, want the question each time", got)
-			}
-			code := allow(t, s, authorization)
-			r := post("/oauth/token", with(with(tokenForm(code), "client_id", c.id), "code_verifier", c.verifier))
-			if c.authorization != "" {
-				r.Header.Set("Authorization", c.authorization)
-			}
-			w := serve(s, r)
-			if c.want == "" {
-				accessToken(t, w)
-				return
-			}
-			wantJSON(t, w, 400, strings.Replace(c.want, "invalid code", invalidCode(code), 1))
-		})
-	}
-}
-
-// TestUnknownCall calls what the stand-in doesn't know.
-func TestUnknownCall(t *testing.T) {
-	var said bytes.Buffer
+func TestCallsOfTheAPI(t *testing.T) {
+	var said strings.Builder
+	defer log.SetOutput(log.Writer())
 	log.SetOutput(&said)
-	defer log.SetOutput(os.Stderr)
-	s := newServer()
-	token := accessToken(t, exchange(s, tokenForm(allow(t, s, authorization))))
-	r := httptest.NewRequest("GET", "/v2/users/me/meetings?secret=x", nil)
-	wantJSON(t, serve(s, r), 401, `{"code":124,"message":"Invalid access token."}`)
-	r.Header.Set("Authorization", "Bearer "+token)
-	wantJSON(t, serve(s, r), 200, "{}")
-	const want = "stand-in for Zoom: it answers GET /v2/users/me/meetings with {}\n"
+	z := newZoom(t, "s+%")
+	token := z.signIn()
+	z.newCode() // a grant without a token, which an empty one must not match
+	for _, c := range []struct{ scope, method, target, authorization, want string }{
+		{"user:read:user", "GET", "/v2/users/me", token, "200 " + Jill},
+		{"meeting:read:meeting user:read:user", "GET", "/v2/users/me", token, "200 " + Jill},
+		{"user:read:user:admin", "GET", "/v2/users/me", token, `400 {"code":4711,"message":"Invalid access token, ` +
+			`does not contain scopes:[user:read:user, user:read:user:admin]."}`},
+		{"user:read:user", "GET", "/v2/users/me", "", badToken},
+		{"user:read:user", "GET", "/v2/users/me", "Bearer ", badToken},
+		{"user:read:user", "GET", "/v2/users/me", "Bearer x", badToken},
+		{"user:read:user", "GET", "/v2/users/me", strings.TrimPrefix(token, "Bearer "), badToken},
+		{"user:read:user", "PUT", "/v2/a%0Ab?secret=x", "", badToken},
+		{"user:read:user", "PUT", "/v2/a%0Ab?secret=x", token, "200 {}"},
+		{"user:read:user", "GET", "/v3", token, "404 text/plain; charset=utf-8 404 page not found"},
+	} {
+		z.Scope = c.scope
+		z.check(fmt.Sprint(c), z.send(c.method, c.target, c.authorization, ""), c.want)
+	}
+	const want = " stand-in for Zoom: it answers PUT /v2/a%0Ab with {}\n"
 	if got := said.String(); !strings.HasSuffix(got, want) || strings.Count(got, "\n") != 1 {
-		t.Errorf("got the log %q, want %q", got, want)
-	}
-}
-
-// TestRoundTrip signs in in memory.
-func TestRoundTrip(t *testing.T) {
-	s := New("id", "s+%", "/")
-	request := with(authorization, "redirect_uri", "/")
-	w := press(s, request, "allow")
-	code := sentBack(w).Get("code")
-	if got, want := w.Header().Get("Location"), "/?code="+code+"&state=s%26t"; code == "" || got != want {
-		t.Fatalf("got sent to %q, want %q", got, want)
-	}
-	form := with(tokenForm(code), "redirect_uri", "/")
-	r, _ := http.NewRequest("POST", "/oauth/token", strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("id", "s%2B%25")
-	res, err := s.RoundTrip(r)
-	if err != nil || res.StatusCode != 200 || res.Request != r {
-		t.Fatalf("got %v (%v), want 200 to the request", res, err)
-	}
-	r, _ = http.NewRequest("GET", "/v2/users/me", nil)
-	if res, err = s.RoundTrip(r); err != nil || res.StatusCode != 401 {
-		t.Errorf("without a token: got %v (%v), want 401", res, err)
+		t.Errorf("got the log %q, want one line that ends with %q", got, want)
 	}
 }
