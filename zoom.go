@@ -192,7 +192,7 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 	text := strings.TrimSpace(res.Header.Get("Location") + " " + string(body))
 	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
 	for _, secret := range append([]string{credentials}, secrets...) {
-		if secret != "" { // a public client's secret is empty
+		if len(secret) > 5 { // a shorter one is made up or empty, and would be found in any text
 			text = strings.ReplaceAll(text, secret, "[secret]")
 		}
 	}
@@ -206,8 +206,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		var numbers struct{ ErrorCode, Code int }
 		json.Unmarshal(body, &numbers)
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
-		e.Scopes = scopesIn(text)
-		e.problem = problemOf(res.StatusCode, e.Number, text)
+		e.Scopes = scopesIn(string(body))
+		e.problem = problemOf(res.StatusCode, e.Number, string(body))
 		e.said += fmt.Sprintf("%.500q", text)
 	case len(body) == 0:
 		e.said += "empty"
@@ -235,27 +235,26 @@ func scopesIn(text string) string {
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
 func problemOf(status, number int, text string) string {
+	// Not every error has a number. So look also for the words with which Zoom's sentences begin.
 	// Normalize the text, so that invalid_client, for example, looks like "Invalid client".
 	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
-	says := func(n int, words string) bool { return number == n || strings.Contains(text, words) }
+	says := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "ratelimit"
-	case !strings.HasPrefix(text, "{"): // perhaps a proxy's page; Zoom's errors are JSON
-		return "unusable"
-	case says(4717, "app has been disabled"):
+	case says(4717, "the app has been disabled"):
 		return "disabled"
-	// 4704 is an invalid client secret.
-	case says(4702, "invalid client") || number == 4704 || says(4706, "client secret is missing"):
+	case says(4702, "invalid client") || says(4704, "invalid client secret") ||
+		says(4706, "client id or client secret is missing"):
 		return "credentials"
-	case says(4709, "redirect uri") || strings.Contains(text, "redirect url"):
+	case says(4709, "redirect uri") || says(4709, "invalid redirect url"):
 		return "redirect"
-	case says(4711, "does not contain scopes"):
+	case says(4711, "invalid access token, does not contain scopes"):
 		return "scope"
-	case says(4738, "disabled by admin"):
+	case says(4738, "the token is disabled by admin"):
 		return "admin"
 	case says(4733, "code is expired") || says(4734, "invalid authorization code") ||
-		says(4741, "token has been revoked") || strings.Contains(text, "invalid grant"):
+		says(4741, "the token has been revoked") || says(4734, "invalid grant"):
 		return "expired"
 	}
 	return "unusable"
