@@ -62,10 +62,10 @@ var faults = []struct {
 	log    string
 }{
 	{"HTML", answer(200, "<h1>Sorry</h1>", "Content-Type", "text/html"), 500, responseTitle,
-		`HTTP 200 "text/html", 14 bytes, tracking ID "", not a 200 with a JSON object`},
+		`HTTP 200 "text/html", 14 bytes, tracking ID "", not a 200 with a JSON object` + "\n"},
 	{"HTML and a 503", answer(503, "<p>redirect_url"), 500, responseTitle, "tracking ID \"\", \"<p>redirect_url\""},
 	{"HTML and a 429", answer(429, "<p>"), 503, rateTitle, "HTTP 429"},
-	{"nothing", answer(200, ""), 500, responseTitle, `HTTP 200 "", 0 bytes, tracking ID "", empty`},
+	{"nothing", answer(200, ""), 500, responseTitle, `HTTP 200 "", 0 bytes, tracking ID "", empty` + "\n"},
 	{"half an object", answer(200, `{"access_token":"SECRET-TOKEN`), 500, responseTitle, "29 bytes, "},
 	{"null", answer(200, "null"), 500, responseTitle, "not a 200 with a JSON object"},
 	{"an array", answer(200, `[{"access_token":"SECRET-TOKEN"}]`), 500, responseTitle, "not a 200"},
@@ -238,7 +238,7 @@ func TestSlowZoom(t *testing.T) {
 					return
 				}
 				b.want(p, http.StatusServiceUnavailable, connectionTitle)
-				wantWords(t, w.log.String(), "zoom: connection: "+zoomSite+c.log+`: "context deadline exceeded"`)
+				wantWords(t, w.log.String(), "zoom: connection: "+zoomSite+c.log+`: "context deadline exceeded"`+"\n")
 			})
 		})
 	}
