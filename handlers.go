@@ -58,13 +58,13 @@ func newApp(z *zoomClient) *app {
 	return a
 }
 
-// secondTryPrefix distinguishes the state of a second try. A second try is a sign-in that the app
-// starts over by itself. It does so if a code comes back without the sign-in's cookie, or if Zoom
-// no longer accepts the code. That helps visitors who
+// secondTryPrefix marks the state of a second try. If a code comes back without the sign-in's
+// cookie, or if Zoom no longer accepts the code, the app starts the sign-in over by itself: that is
+// its second try. It helps visitors who
 //
 //   - begin on localhost and end on the tunnel, where browsers don't send localhost's cookies,
-//   - begin in Zoom's Marketplace, which sends a code without a state, or
-//   - reload while the profile is loading, so that the browser sends the same code twice.
+//   - begin in Zoom's Marketplace, which sends a code without a state, and so without a cookie, or
+//   - reload while the profile is loading, because Zoom accepts a code only once (see fail).
 //
 // Zoom usually doesn't ask them again, but sends them straight back. A second try isn't followed by
 // a third. Otherwise, if cookies are blocked, the browser would go to Zoom and back over and over.
@@ -142,8 +142,8 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 		return
 	}
 	data := profile{Scope: t.Scope}
-	// The response is a JSON object: zoomClient.call has checked that. So the only possible error
-	// is a value of an unexpected type. Its field stays empty, and the others are filled.
+	// Unmarshal skips a value of an unexpected type, and fills in the rest. It can't fail in another
+	// way, because zoomClient.call has checked that response is a JSON object.
 	json.Unmarshal(response, &data.User)
 	var indented bytes.Buffer
 	json.Indent(&indented, response, "", "  ")
@@ -151,9 +151,9 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 	a.show(w, http.StatusOK, "profile", data)
 }
 
-// fail handles a failed call to Zoom. It logs err, and shows the page that explains it, which has
-// the name in the problem field of a *zoomError (see zoom.go). If the visitor has left, it does
-// neither.
+// fail handles a failed call to Zoom. It logs err, and shows the page that explains it. If err is a
+// *zoomError (see zoom.go), its field problem is the page's name. If the visitor has left, fail
+// does neither.
 //
 // If Zoom no longer accepts the code, fail starts a second try instead. The visitor may have
 // reloaded while the profile was loading. Their browser then still has the cookie, because it never
@@ -161,7 +161,7 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 // accept the code of a second try, fail shows the page "expired".
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor has left, which ended the call to Zoom
-		w.WriteHeader(499) // for the log of ServeHTTP; nginx's number for this
+		w.WriteHeader(499) // for the log of ServeHTTP; nginx's status for this
 		return
 	}
 	log.Println(err)

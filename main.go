@@ -18,9 +18,10 @@
 //
 //	scope           a permission that the user gives the app, such as user:read:user
 //	state           a random string that identifies a sign-in; Zoom sends it back with the code
-//	code verifier   a random secret, one for each sign-in. The redirect to Zoom has its hash, and
-//	                the token request has the secret itself. Zoom compares them. This is PKCE.
-//	public client   a Zoom app without a client secret, for signing in on your own machine over http
+//	code verifier   a random secret, one for each sign-in. The redirect to Zoom carries its hash,
+//	                the token request the secret itself. Zoom checks that they match. This is PKCE.
+//	public client   a Zoom app without a client secret; here, one for signing in on your own
+//	                machine, with a redirect URL such as http://127.0.0.1:8000
 package main
 
 import (
@@ -53,9 +54,10 @@ func main() {
 
 	// Ctrl+C and SIGTERM don't end the program at once. They cancel ctx, which tells run to return.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once ctx is canceled, call stop, so that a second Ctrl+C ends the program at once.
+	// Once ctx is canceled, call stop. It gives Ctrl+C its usual effect back, so that a second one
+	// ends the program at once.
 	context.AfterFunc(ctx, stop)
-	if err := run(ctx, *demo); err != nil { // demo is a pointer, which flag.Parse has filled in
+	if err := run(ctx, *demo); err != nil { // flag.Parse has set *demo
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -80,15 +82,14 @@ func run(ctx context.Context, demo bool) error {
 		fmt.Printf("  Redirect URL  %s  (register exactly this at Zoom)\n", a.zoom.redirectURL)
 	}
 	fmt.Print("  Stop          Ctrl+C\n\n")
-	return serve(ctx, a, listener)
+	return serve(ctx, a, listener) // a is an http.Handler
 }
 
 // setUp returns the app and the address to listen on. It returns an error if a setting is wrong.
 func setUp(demo bool) (*app, string, error) {
 	if demo {
-		// cmp.Or returns the first value that isn't empty. Without a redirect URL, the second one
-		// is 127.0.0.1:8000.
-		return newDemo(), cmp.Or(strings.TrimSpace(os.Getenv("address")), defaultAddress("")), nil
+		// cmp.Or returns its first argument that isn't empty.
+		return newDemo(), cmp.Or(strings.TrimSpace(os.Getenv("address")), defaultAddress), nil
 	}
 	z, address, err := readSettings()
 	if err != nil {
@@ -112,15 +113,17 @@ func newDemo() *app {
 	return a
 }
 
-// defaultAddress returns the address to listen on if the address setting is empty. If the redirect
-// URL is an http one, which is a public client's, the browser comes straight to this program,
-// without a tunnel. So the address is what follows http://, which readSettings checks. Otherwise,
-// it is 127.0.0.1 with the tutorial's port.
-func defaultAddress(redirectURL string) string {
+// defaultAddress has the tutorial's port.
+const defaultAddress = "127.0.0.1:8000"
+
+// listenAddress returns the address to listen on if the address setting is empty. If the redirect
+// URL is http://127.0.0.1:9000, for example, this is 127.0.0.1:9000, because the browser then comes
+// straight to this program. With an https one, it comes through a tunnel, to defaultAddress.
+func listenAddress(redirectURL string) string {
 	if address, ok := strings.CutPrefix(redirectURL, "http://"); ok {
 		return strings.TrimRight(address, "/")
 	}
-	return "127.0.0.1:8000"
+	return defaultAddress
 }
 
 // readSettings returns a zoomClient for the Zoom app that the settings describe, and the address to
@@ -143,7 +146,7 @@ func readSettings() (*zoomClient, string, error) {
 		zoomAPIURL:   strings.TrimRight(read("zoomAPIURL", "https://api.zoom.us"), "/"),
 		transport:    newTransport(),
 	}
-	address := read("address", defaultAddress(z.redirectURL))
+	address := read("address", listenAddress(z.redirectURL))
 	// The secret may be empty only if the redirect URL is an http one.
 	isPublicClient := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http://")
 
@@ -208,9 +211,9 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		// Both of these also limit the time that a handler has to call Zoom: when ReadTimeout
-		// expires, the server cancels r.Context(), and when WriteTimeout expires, the page can't be
-		// written. So they are longer than zoomTimeout (nine seconds, in handlers.go).
+		// These two run on while a handler works: when ReadTimeout expires, the server cancels
+		// r.Context(), and when WriteTimeout expires, the page can't be written. So both must be
+		// longer than zoomTimeout (nine seconds, in handlers.go).
 		ReadTimeout:  2 * zoomTimeout,
 		WriteTimeout: 2 * zoomTimeout,
 		// This is longer than a load balancer's, often one minute. Otherwise, this server could
@@ -224,13 +227,13 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	select { // wait for whichever comes first
 	case err := <-failed:
 		return err
-	case <-ctx.Done(): // go on below
+	case <-ctx.Done():
+		fmt.Println("\nFinishing the requests in progress. Press Ctrl+C again to end at once.")
+		grace, cancel := context.WithTimeout(context.Background(), zoomTimeout)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			return fmt.Errorf("zoom-oauth cut off requests that were still in progress: %w", err)
+		}
+		return nil
 	}
-	fmt.Println("\nFinishing the requests in progress. Press Ctrl+C again to end at once.")
-	grace, cancel := context.WithTimeout(context.Background(), zoomTimeout)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return fmt.Errorf("zoom-oauth cut off requests that were still in progress: %w", err)
-	}
-	return nil
 }

@@ -51,7 +51,8 @@ func (z *zoomClient) authorizeURL(state, verifier string) string {
 		"&code_challenge_method=S256"
 }
 
-// tokens is Zoom's response to a token request (RFC 6749 §5.1).
+// tokens is Zoom's response to a token request (RFC 6749 §5.1). The names in the JSON are those in
+// the tags, which are in backquotes.
 type tokens struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"` // unused: this program doesn't call Zoom later
@@ -83,7 +84,7 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 		// the colon between them (RFC 6749 §2.3.1).
 		req.SetBasicAuth(url.QueryEscape(z.clientID), url.QueryEscape(z.clientSecret))
 	}
-	// call removes these three from its error, if Zoom repeats them.
+	// The last three arguments are secrets, which call keeps out of its error.
 	response, err := z.call(req, z.clientSecret, verifier, code)
 	if err != nil {
 		return tokens{}, err
@@ -184,11 +185,12 @@ func connectionError(req *http.Request, err error) *zoomError {
 	return &zoomError{problem: "connection", said: said}
 }
 
-// responseError returns the error for a response that can't be used. It includes the response's
-// text, in which it replaces the secrets, unless the status is a success: the text may then contain
-// a token.
+// responseError returns the error for a response that can't be used. If the status isn't a success,
+// it includes the response's text, with the secrets replaced. The text of a success is left out,
+// because it may contain a token.
 func responseError(res *http.Response, body []byte, secrets []string) *zoomError {
-	// Location is where a redirect leads. Other errors have none.
+	// For the log: where a redirect leads, if it is one, and the body. The credentials are what
+	// follows Basic or Bearer.
 	text := strings.TrimSpace(res.Header.Get("Location") + " " + string(body))
 	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
 	for _, secret := range append([]string{credentials}, secrets...) {
@@ -201,8 +203,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
 	switch {
 	case res.StatusCode >= 300:
-		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. Unmarshal
-		// ignores the case of names, and leaves both 0 if body isn't JSON.
+		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. Names
+		// without tags match in any case. Both stay 0 if body isn't JSON.
 		var numbers struct{ ErrorCode, Code int }
 		json.Unmarshal(body, &numbers)
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
@@ -263,18 +265,17 @@ func problemOf(status, number int, text string) string {
 // newTransport returns a copy of the default transport with shorter timeouts, and with more
 // connections that are kept open for later calls.
 func newTransport() *http.Transport {
-	// Package x509 loads the system's certificates when they are first needed, and keeps the
-	// result, even if that failed because too many files were open. So load them before there are
-	// many visitors, and in the background, so as not to delay the start.
+	// Package x509 loads the system's certificates only once. If that fails, say because too many
+	// files are open, every later handshake fails. So load them now, in the background.
 	go x509.SystemCertPool()
 
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	// Six seconds is longer than it takes to give up on a name server, which is five. It is shorter
-	// than zoomTimeout, so that the log usually names the step that timed out.
+	t := http.DefaultTransport.(*http.Transport).Clone() // .(T) says that it is a T
+	// A name server that is down costs five seconds, so six leave time to ask another one. They are
+	// shorter than zoomTimeout, so that the log usually names the step that timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a
-	// ping, and if no answer arrives in three, close it. Otherwise, later calls would hang, too.
+	// ping, and if no answer arrives within three, close it. Otherwise, later calls hang, too.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
 	return t
