@@ -63,11 +63,12 @@ func newApp(z *zoomClient) *app {
 // its second try. It helps visitors who
 //
 //   - begin on localhost and end on the tunnel, where browsers don't send localhost's cookies,
-//   - begin in Zoom's Marketplace, which sends a code without a state, and so without a cookie, or
-//   - reload while the profile is loading, because Zoom accepts a code only once (see fail).
+//   - begin in Zoom's Marketplace, which sends a code without a state, so that there is no cookie
+//     to look for, or
+//   - reload while the profile is loading (see fail).
 //
-// Zoom usually doesn't ask them again, but sends them straight back. A second try isn't followed by
-// a third. Otherwise, if cookies are blocked, the browser would go to Zoom and back over and over.
+// Zoom usually doesn't ask such a visitor again, but sends the browser straight back. There is no
+// third try: with cookies blocked, the browser would go to Zoom and back over and over.
 const secondTryPrefix = "again-"
 
 // root starts a sign-in, or continues one when Zoom sends the browser back (RFC 6749 §4.1.2).
@@ -113,7 +114,7 @@ func isSecondTry(r *http.Request) bool {
 // verifier in the sign-in's cookie.
 func (a *app) start(w http.ResponseWriter, r *http.Request, prefix string) {
 	state := prefix + rand.Text()
-	verifier := rand.Text() + rand.Text() // 52 characters; the minimum is 43 (RFC 7636 §4.1)
+	verifier := rand.Text() + rand.Text() // at least 52 characters; 43 are needed (RFC 7636 §4.1)
 	a.setCookie(w, state, verifier)
 	http.Redirect(w, r, a.zoom.authorizeURL(state, verifier), http.StatusFound)
 }
@@ -142,8 +143,8 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 		return
 	}
 	data := profile{Scope: t.Scope}
-	// Unmarshal skips a value of an unexpected type, and fills in the rest. It can't fail in another
-	// way, because zoomClient.call has checked that response is a JSON object.
+	// Ignore Unmarshal's error. It can only be that a value has an unexpected type, which Unmarshal
+	// skips: zoomClient.call has checked that response is a JSON object.
 	json.Unmarshal(response, &data.User)
 	var indented bytes.Buffer
 	json.Indent(&indented, response, "", "  ")

@@ -164,7 +164,6 @@ func TestSignIn(t *testing.T) {
 		"from localhost to 127.0.0.1":       {loopback, local, 2},
 		"Add in Zoom's Marketplace":         {tunnel, tunnel + "/?code=theirs", 1},
 		"a code with somebody else's state": {tunnel, tunnel + "/?code=theirs&state=theirs", 1},
-		"a bookmark of an old callback":     {tunnel, tunnel + "/?code=old&state=" + someFirst, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWorld(t, c.redirectURL).newBrowser(t)

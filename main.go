@@ -14,14 +14,17 @@
 //	res.send(page)                   handlers.go: finish, show; templates/profile.html
 //	'Something went wrong'           handlers.go: fail; zoom.go: problemOf; templates/problems.html
 //
-// Unlike the tutorial, this program doesn't print the tokens. Four terms are new:
+// Unlike the tutorial, this program doesn't print the tokens.
+//
+// Four terms are new:
 //
 //	scope           a permission that the user gives the app, such as user:read:user
 //	state           a random string that identifies a sign-in; Zoom sends it back with the code
-//	code verifier   a random secret, one for each sign-in. The redirect to Zoom carries its hash,
-//	                the token request the secret itself. Zoom checks that they match. This is PKCE.
-//	public client   a Zoom app without a client secret; here, one for signing in on your own
-//	                machine, with a redirect URL such as http://127.0.0.1:8000
+//	code verifier   a random secret, new for each sign-in. The redirect to Zoom carries its hash,
+//	                and the token request carries the secret itself. Zoom checks that they match.
+//	                This is PKCE.
+//	public client   a Zoom app without a client secret. This program allows one only with a
+//	                redirect URL on your own machine, such as http://127.0.0.1:8000.
 package main
 
 import (
@@ -72,7 +75,7 @@ func run(ctx context.Context, demo bool) error {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return fmt.Errorf("zoom-oauth can't listen: %w\naddress must be a host:port of this "+
+		return fmt.Errorf("zoom-oauth can't listen: %w\nThe address must be a host:port of this "+
 			"machine that no other program uses, such as 127.0.0.1:8001; see the README", err)
 	}
 	// [::] stands for all addresses of this machine. Show one that any browser can open.
@@ -82,7 +85,7 @@ func run(ctx context.Context, demo bool) error {
 		fmt.Printf("  Redirect URL  %s  (register exactly this at Zoom)\n", a.zoom.redirectURL)
 	}
 	fmt.Print("  Stop          Ctrl+C\n\n")
-	return serve(ctx, a, listener) // a is an http.Handler
+	return serve(ctx, a, listener) // a answers the requests (see ServeHTTP)
 }
 
 // setUp returns the app and the address to listen on. It returns an error if a setting is wrong.
@@ -100,16 +103,17 @@ func setUp(demo bool) (*app, string, error) {
 
 // newDemo returns an app with a stand-in for Zoom, and with pages that say so.
 func newDemo() *app {
+	// No URL has a host. So the browser stays on this server, which passes /oauth/authorize on to
+	// the stand-in. The app's own calls to Zoom go to transport, whatever their URL.
 	standIn := fakezoom.New("demo", "secret", "/")
 	a := newApp(&zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
-		redirectURL:  "/",     // without a host, so it is on this server
-		zoomURL:      "",      // likewise, so that the browser finds /oauth/authorize here
-		transport:    standIn, // answers the app's calls to Zoom, in memory
+		redirectURL:  "/",
+		transport:    standIn,
 	})
 	a.pages = templates.Demo()
-	a.mux.Handle("/oauth/authorize", standIn) // answers the browser
+	a.mux.Handle("/oauth/authorize", standIn)
 	return a
 }
 
@@ -118,7 +122,7 @@ const defaultAddress = "127.0.0.1:8000"
 
 // listenAddress returns the address to listen on if the address setting is empty. If the redirect
 // URL is http://127.0.0.1:9000, for example, this is 127.0.0.1:9000, because the browser then comes
-// straight to this program. With an https one, it comes through a tunnel, to defaultAddress.
+// straight to this program. With an https one, it comes through a tunnel or a load balancer.
 func listenAddress(redirectURL string) string {
 	if address, ok := strings.CutPrefix(redirectURL, "http://"); ok {
 		return strings.TrimRight(address, "/")
@@ -147,7 +151,7 @@ func readSettings() (*zoomClient, string, error) {
 		transport:    newTransport(),
 	}
 	address := read("address", listenAddress(z.redirectURL))
-	// The secret may be empty only if the redirect URL is an http one.
+	// Only a public client has no secret. Its redirect URL is an http one, on this machine.
 	isPublicClient := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http://")
 
 	var mistakes string
@@ -182,8 +186,8 @@ with exactly these names, or in the environment, which overrides the file; see t
 var credentialRegexp = regexp.MustCompile(`^[\w.~!$%&+/:=?@^|-]+$`)
 
 // urlRegexp matches https://HOST, https://HOST:PORT and, for a server on this machine,
-// http://127.0.0.1:PORT and http://[::1]:PORT. Each may end with a slash, but there is no path: the
-// app's only page is /, and zoom.go adds the paths at Zoom.
+// http://127.0.0.1:PORT and http://[::1]:PORT. Each may end with a slash, but there is no path:
+// redirectURL leads to /, and zoom.go adds its own paths to zoomURL and zoomAPIURL.
 var urlRegexp = regexp.MustCompile(`^(https://[\w.-]+(:\d+)?|http://(127\.0\.0\.1|\[::1]):\d+)/?$`)
 
 // readEnvFile returns the variables in the file .env, or none if there is no such file. Its error
@@ -211,17 +215,17 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		// These two run on while a handler works: when ReadTimeout expires, the server cancels
-		// r.Context(), and when WriteTimeout expires, the page can't be written. So both must be
-		// longer than zoomTimeout (nine seconds, in handlers.go).
+		// Both clocks keep running while a handler works. When ReadTimeout expires, the server
+		// cancels the request's context, and with it the calls to Zoom. When WriteTimeout expires,
+		// the page can't be written. So both are longer than zoomTimeout (nine seconds).
 		ReadTimeout:  2 * zoomTimeout,
 		WriteTimeout: 2 * zoomTimeout,
-		// This is longer than a load balancer's, often one minute. Otherwise, this server could
-		// close a connection on which the load balancer is about to send a request.
+		// A load balancer in front of this server may keep a connection open for a minute. Keep it
+		// longer, or this server could close it just when the load balancer sends a request.
 		IdleTimeout: 2 * time.Minute,
 	}
-	// Serve blocks, so run it in a goroutine, which sends its error to failed. That is buffered, so
-	// that the goroutine can end even if nobody receives.
+	// Serve blocks, so run it in a goroutine, which sends its error to failed. There is room for
+	// one error in failed, so that the goroutine doesn't have to wait until somebody receives it.
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select { // wait for whichever comes first

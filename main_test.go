@@ -215,7 +215,7 @@ func TestRefusalToStart(t *testing.T) {
 	}
 	defer taken.Close()
 	_, inUse := net.Listen("tcp", taken.Addr().String())
-	const advice = "\naddress must be a host:port of this machine that no other program uses, such as " +
+	const advice = "\nThe address must be a host:port of this machine that no other program uses, such as " +
 		"127.0.0.1:8001; see the README\n"
 	for name, c := range map[string]struct {
 		address  string

@@ -64,7 +64,7 @@ type tokens struct {
 // with ZOOM_GET_AUTHCODE (RFC 6749 §4.1.3, RFC 7636 §4.5). It returns a *zoomError if Zoom can't
 // be reached or its response can't be used.
 func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (tokens, error) {
-	form := url.Values{
+	form := url.Values{ // each name has a list of values
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"redirect_uri":  {z.redirectURL},
@@ -161,7 +161,7 @@ type zoomError struct {
 
 	// These are for the page. They are capitalized, because templates can't use other fields.
 	Number     int    // Zoom's number for the error, or 0
-	Scopes     string // if a scope is missing: Zoom wants one of these
+	Scopes     string // Zoom wants one of these; empty unless a scope is missing
 	TrackingID string // for Zoom's support
 }
 
@@ -194,7 +194,7 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 	text := strings.TrimSpace(res.Header.Get("Location") + " " + string(body))
 	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
 	for _, secret := range append([]string{credentials}, secrets...) {
-		if len(secret) > 5 { // a shorter one is made up or empty, and would be found in any text
+		if len(secret) > 5 { // a shorter one isn't real, and replacing it would garble the text
 			text = strings.ReplaceAll(text, secret, "[secret]")
 		}
 	}
@@ -203,8 +203,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
 	switch {
 	case res.StatusCode >= 300:
-		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. Names
-		// without tags match in any case. Both stay 0 if body isn't JSON.
+		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. A field
+		// without a tag matches its name in upper or lower case. Both stay 0 if body isn't JSON.
 		var numbers struct{ ErrorCode, Code int }
 		json.Unmarshal(body, &numbers)
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
@@ -237,26 +237,26 @@ func scopesIn(text string) string {
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
 func problemOf(status, number int, text string) string {
-	// Not every error has a number. So look also for the words with which Zoom's sentences begin.
-	// Normalize the text, so that invalid_client, for example, looks like "Invalid client".
+	// Not every error has a number. So is reports whether the error has the number n, or a string
+	// that begins with s, after a quotation mark. invalid_client is made like "Invalid client".
 	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
-	says := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
+	is := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "ratelimit"
-	case says(4717, "the app has been disabled"):
+	case is(4717, "the app has been disabled"):
 		return "disabled"
-	case says(4702, "invalid client") || says(4704, "invalid client secret") ||
-		says(4706, "client id or client secret is missing"):
+	case is(4702, "invalid client") || is(4704, "invalid client secret") ||
+		is(4706, "client id or client secret is missing"):
 		return "credentials"
-	case says(4709, "redirect uri") || says(4709, "invalid redirect url"):
+	case is(4709, "redirect uri") || is(4709, "invalid redirect url"):
 		return "redirect"
-	case says(4711, "invalid access token, does not contain scopes"):
+	case is(4711, "invalid access token, does not contain scopes"):
 		return "scope"
-	case says(4738, "the token is disabled by admin"):
+	case is(4738, "the token is disabled by admin"):
 		return "admin"
-	case says(4733, "code is expired") || says(4734, "invalid authorization code") ||
-		says(4741, "the token has been revoked") || says(4734, "invalid grant"):
+	case is(4733, "code is expired") || is(4734, "invalid authorization code") ||
+		is(4741, "the token has been revoked") || is(4734, "invalid grant"):
 		return "expired"
 	}
 	return "unusable"
@@ -265,13 +265,15 @@ func problemOf(status, number int, text string) string {
 // newTransport returns a copy of the default transport with shorter timeouts, and with more
 // connections that are kept open for later calls.
 func newTransport() *http.Transport {
-	// Package x509 loads the system's certificates only once. If that fails, say because too many
-	// files are open, every later handshake fails. So load them now, in the background.
+	// Package x509 loads the system's certificates once, at the first handshake, and remembers a
+	// failure. Load them now, while few files are open, and in the background, because nothing has
+	// to wait for that.
 	go x509.SystemCertPool()
 
-	t := http.DefaultTransport.(*http.Transport).Clone() // .(T) says that it is a T
-	// A name server that is down costs five seconds, so six leave time to ask another one. They are
-	// shorter than zoomTimeout, so that the log usually names the step that timed out.
+	t := http.DefaultTransport.(*http.Transport).Clone() // .(T) asserts the type T
+	// The first timeout leaves time to ask another name server if one is down, which takes five
+	// seconds. Both are shorter than zoomTimeout, so that the log usually names the step that timed
+	// out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a

@@ -131,6 +131,7 @@ var refusals = []struct {
 	{path: tokenPath, body: `{"reason":"Invalid client_id or client_secret","error":"invalid_client"}`,
 		status: 500, title: credentialsTitle, words: "Public Client ID"},
 	{path: tokenPath, body: `{"reason":"Invalid client."}`, status: 500, title: credentialsTitle},
+	{path: tokenPath, body: `{"errorCode":4702}`, status: 500, title: credentialsTitle},
 	{path: tokenPath, body: `{"errorCode":4704}`, status: 500, title: credentialsTitle},
 	{path: tokenPath, body: `{"errorCode":4706}`, status: 500, title: credentialsTitle},
 	{path: tokenPath, body: `{"reason":"Client ID or client secret is missing."}`,
