@@ -25,9 +25,9 @@ const (
 type app struct {
 	zoom         *zoomClient
 	pages        *template.Template // a set of templates, one for each page
-	mux          *http.ServeMux
-	headers      map[string]string // set on every response
-	cookiePrefix string            // a cookie's name is this, followed by the state
+	mux          *http.ServeMux     // the router
+	headers      map[string]string  // set on every response
+	cookiePrefix string             // a cookie's name is this, followed by the state
 }
 
 // newApp returns an app that signs visitors in with z.
@@ -58,14 +58,14 @@ func newApp(z *zoomClient) *app {
 	return a
 }
 
-// secondTryPrefix marks the state of a second try. If a code comes back without the sign-in's
-// cookie, or if Zoom no longer accepts the code, the app starts the sign-in over by itself: that is
-// its second try. It helps visitors who
+// secondTryPrefix is the prefix of a second try's state. A second try is a sign-in that the app
+// starts by itself, because a code came back without the cookie of its sign-in, or because Zoom no
+// longer accepts the code. It helps visitors who
 //
 //   - begin on localhost and end on the tunnel, where browsers don't send localhost's cookies,
 //   - begin in Zoom's Marketplace, which sends a code without a state, so that there is no cookie
 //     to look for, or
-//   - reload while the profile is loading (see fail).
+//   - reload while the profile is loading, which sends the same code twice.
 //
 // Zoom usually doesn't ask such a visitor again, but sends the browser straight back. There is no
 // third try: with cookies blocked, the browser would go to Zoom and back over and over.
@@ -73,12 +73,12 @@ const secondTryPrefix = "again-"
 
 // root starts a sign-in, or continues one when Zoom sends the browser back (RFC 6749 §4.1.2).
 //
-//	in the query           cookie of its state   what root does
-//	an error                                     shows a page: you are not signed in
-//	no code                                      sends the browser to Zoom
-//	a code                 present               exchanges the code, and shows the profile
-//	a second try's code    missing               shows a page: start again
-//	any other code         missing               sends the browser to Zoom for a second try
+//	in the query           cookie for the state   what root does
+//	an error                                      shows a page: you are not signed in
+//	no code                                       sends the browser to Zoom
+//	a code                 present                exchanges the code, and shows the profile
+//	a second try's code    missing                shows a page: start again
+//	any other code         missing                sends the browser to Zoom for a second try
 //
 // Without the cookie, a code isn't exchanged: an attacker may have sent the visitor here with the
 // attacker's own code, to sign them in as the attacker (RFC 6749 §10.12).
@@ -86,7 +86,7 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
 	cookie, err := r.Cookie(a.cookiePrefix + state)
-	hasCookie := err == nil && state != "" && cookie.Value != ""
+	hasCookie := err == nil && state != "" && cookie.Value != "" // or it isn't one of start's
 	switch {
 	case refusal != "":
 		// The query is untrusted. So the page doesn't show the error, and the log has only the
@@ -152,22 +152,24 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 	a.show(w, http.StatusOK, "profile", data)
 }
 
-// fail handles a failed call to Zoom. It logs err, and shows the page that explains it. If err is a
-// *zoomError (see zoom.go), its field problem is the page's name. If the visitor has left, fail
-// does neither.
+// fail handles a failed call to Zoom.
 //
-// If Zoom no longer accepts the code, fail starts a second try instead. The visitor may have
-// reloaded while the profile was loading. Their browser then still has the cookie, because it never
-// got the response that removes it, and root calls finish with the same code again. If Zoom doesn't
-// accept the code of a second try, fail shows the page "expired".
+//	the visitor has left                         fail doesn't respond
+//	Zoom no longer accepts the first try's code  logs err, and starts a second try
+//	anything else                                logs err, and shows the page that explains it
+//
+// If err is a *zoomError (see zoom.go), its field problem is the page's name.
+//
+// A code may be used up because the visitor reloaded while the profile was loading. The browser
+// then sends the code again, and the cookie, because it never got the response that removes it.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor has left, which ended the call to Zoom
-		w.WriteHeader(499) // for the log of ServeHTTP; nginx's status for this
+		w.WriteHeader(499) // nobody gets it, but ServeHTTP logs it; nginx's status for this
 		return
 	}
 	log.Println(err)
 	failure, ok := errors.AsType[*zoomError](err) // the *zoomError that err is or wraps
-	if !ok {                                      // the request couldn't be created
+	if !ok {                                      // http.NewRequestWithContext has failed
 		failure = &zoomError{problem: "unusable"}
 	}
 	if failure.problem == "expired" && !isSecondTry(r) {

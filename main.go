@@ -57,8 +57,7 @@ func main() {
 
 	// Ctrl+C and SIGTERM don't end the program at once. They cancel ctx, which tells run to return.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once ctx is canceled, call stop. It gives Ctrl+C its usual effect back, so that a second one
-	// ends the program at once.
+	// When ctx is canceled, stop is called. From then on, another Ctrl+C ends the program at once.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, *demo); err != nil { // flag.Parse has set *demo
 		fmt.Fprintln(os.Stderr, err)
@@ -85,7 +84,7 @@ func run(ctx context.Context, demo bool) error {
 		fmt.Printf("  Redirect URL  %s  (register exactly this at Zoom)\n", a.zoom.redirectURL)
 	}
 	fmt.Print("  Stop          Ctrl+C\n\n")
-	return serve(ctx, a, listener) // a answers the requests (see ServeHTTP)
+	return serve(ctx, a, listener) // the app answers the requests, in its method ServeHTTP
 }
 
 // setUp returns the app and the address to listen on. It returns an error if a setting is wrong.
@@ -103,8 +102,8 @@ func setUp(demo bool) (*app, string, error) {
 
 // newDemo returns an app with a stand-in for Zoom, and with pages that say so.
 func newDemo() *app {
-	// No URL has a host. So the browser stays on this server, which passes /oauth/authorize on to
-	// the stand-in. The app's own calls to Zoom go to transport, whatever their URL.
+	// zoomURL and zoomAPIURL stay empty. So authorizeURL returns a path on this server, at which
+	// the stand-in answers the browser. The app's own calls reach the stand-in as their transport.
 	standIn := fakezoom.New("demo", "secret", "/")
 	a := newApp(&zoomClient{
 		clientID:     "demo",
@@ -120,9 +119,9 @@ func newDemo() *app {
 // defaultAddress has the tutorial's port.
 const defaultAddress = "127.0.0.1:8000"
 
-// listenAddress returns the address to listen on if the address setting is empty. If the redirect
-// URL is http://127.0.0.1:9000, for example, this is 127.0.0.1:9000, because the browser then comes
-// straight to this program. With an https one, it comes through a tunnel or a load balancer.
+// listenAddress returns the default for the address setting. For an http redirect URL, this is the
+// URL's host and port, because the browser comes straight to this program. For an https one, this
+// is defaultAddress, because the browser comes through a tunnel or a load balancer.
 func listenAddress(redirectURL string) string {
 	if address, ok := strings.CutPrefix(redirectURL, "http://"); ok {
 		return strings.TrimRight(address, "/")
@@ -215,17 +214,17 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		// Both clocks keep running while a handler works. When ReadTimeout expires, the server
-		// cancels the request's context, and with it the calls to Zoom. When WriteTimeout expires,
-		// the page can't be written. So both are longer than zoomTimeout (nine seconds).
+		// ReadTimeout and WriteTimeout keep running while a handler works. When the first expires,
+		// the server cancels the request's context, and with it the calls to Zoom. When the second
+		// expires, the page can't be written. So both are longer than zoomTimeout, nine seconds.
 		ReadTimeout:  2 * zoomTimeout,
 		WriteTimeout: 2 * zoomTimeout,
 		// A load balancer in front of this server may keep a connection open for a minute. Keep it
 		// longer, or this server could close it just when the load balancer sends a request.
 		IdleTimeout: 2 * time.Minute,
 	}
-	// Serve blocks, so run it in a goroutine, which sends its error to failed. There is room for
-	// one error in failed, so that the goroutine doesn't have to wait until somebody receives it.
+	// Serve blocks, so run it in a goroutine, which sends Serve's error to the channel failed. The
+	// channel has room for it, so that the goroutine can end even if nobody receives the error.
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select { // wait for whichever comes first

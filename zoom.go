@@ -136,7 +136,7 @@ const maxResponse = 1 << 20
 // *zoomError if there is no complete response, or if it isn't a 200 with a JSON object of at most
 // maxResponse bytes. The error quotes neither the secrets nor the request's Authorization header.
 func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) {
-	// RoundTrip doesn't follow redirects, as http.Client would. That way, no other server gets the
+	// Unlike http.Client, RoundTrip doesn't follow redirects, so no other server gets the
 	// credentials.
 	res, err := z.transport.RoundTrip(req)
 	if err != nil {
@@ -189,9 +189,9 @@ func connectionError(req *http.Request, err error) *zoomError {
 // it includes the response's text, with the secrets replaced. The text of a success is left out,
 // because it may contain a token.
 func responseError(res *http.Response, body []byte, secrets []string) *zoomError {
-	// For the log: where a redirect leads, if it is one, and the body. The credentials are what
-	// follows Basic or Bearer.
+	// The log gets the body and, for a redirect, where it leads.
 	text := strings.TrimSpace(res.Header.Get("Location") + " " + string(body))
+	// The credentials are what follows Basic or Bearer.
 	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
 	for _, secret := range append([]string{credentials}, secrets...) {
 		if len(secret) > 5 { // a shorter one isn't real, and replacing it would garble the text
@@ -203,8 +203,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
 	switch {
 	case res.StatusCode >= 300:
-		// Zoom's number is errorCode in the OAuth server's errors, and code in the API's. A field
-		// without a tag matches its name in upper or lower case. Both stay 0 if body isn't JSON.
+		// The number is errorCode in an error of the OAuth server's, and code in one of the API's.
+		// Fields without tags match names in upper or lower case. They stay 0 if body isn't JSON.
 		var numbers struct{ ErrorCode, Code int }
 		json.Unmarshal(body, &numbers)
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
@@ -237,26 +237,26 @@ func scopesIn(text string) string {
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
 func problemOf(status, number int, text string) string {
-	// Not every error has a number. So is reports whether the error has the number n, or a string
-	// that begins with s, after a quotation mark. invalid_client is made like "Invalid client".
+	// matches reports whether the error has the number n or, because not every error has one, a
+	// string in its JSON that begins with s. In text, invalid_client is the same as Invalid client.
 	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
-	is := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
+	matches := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "ratelimit"
-	case is(4717, "the app has been disabled"):
+	case matches(4717, "the app has been disabled"):
 		return "disabled"
-	case is(4702, "invalid client") || is(4704, "invalid client secret") ||
-		is(4706, "client id or client secret is missing"):
+	case matches(4702, "invalid client") || matches(4704, "invalid client secret") ||
+		matches(4706, "client id or client secret is missing"):
 		return "credentials"
-	case is(4709, "redirect uri") || is(4709, "invalid redirect url"):
+	case matches(4709, "redirect uri") || matches(4709, "invalid redirect url"):
 		return "redirect"
-	case is(4711, "invalid access token, does not contain scopes"):
+	case matches(4711, "invalid access token, does not contain scopes"):
 		return "scope"
-	case is(4738, "the token is disabled by admin"):
+	case matches(4738, "the token is disabled by admin"):
 		return "admin"
-	case is(4733, "code is expired") || is(4734, "invalid authorization code") ||
-		is(4741, "the token has been revoked") || is(4734, "invalid grant"):
+	case matches(4733, "code is expired") || matches(4734, "invalid authorization code") ||
+		matches(4741, "the token has been revoked") || matches(4734, "invalid grant"):
 		return "expired"
 	}
 	return "unusable"
@@ -265,19 +265,19 @@ func problemOf(status, number int, text string) string {
 // newTransport returns a copy of the default transport with shorter timeouts, and with more
 // connections that are kept open for later calls.
 func newTransport() *http.Transport {
-	// Package x509 loads the system's certificates once, at the first handshake, and remembers a
-	// failure. Load them now, while few files are open, and in the background, because nothing has
-	// to wait for that.
+	// Package x509 loads the system's certificates once, at the first handshake. If that fails, say
+	// because too many files are open, all later handshakes fail, too. So load them now, in the
+	// background.
 	go x509.SystemCertPool()
 
 	t := http.DefaultTransport.(*http.Transport).Clone() // .(T) asserts the type T
-	// The first timeout leaves time to ask another name server if one is down, which takes five
-	// seconds. Both are shorter than zoomTimeout, so that the log usually names the step that timed
-	// out.
+	// The resolver waits five seconds for a name server before it asks the next one. Six seconds
+	// leave time for that. They are shorter than zoomTimeout, so that the log usually names the
+	// step that timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a
-	// ping, and if no answer arrives within three, close it. Otherwise, later calls hang, too.
+	// ping, and if no answer arrives within three, close it. Otherwise, later calls would hang.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
 	return t
