@@ -49,8 +49,8 @@ func newApp(z *zoomClient) *app {
 		cookiePrefix: "zoom-oauth-",
 	}
 	if strings.HasPrefix(z.redirectURL, "https:") {
-		// Browsers accept a cookie with the prefix __Host- only from this very host, and only if it
-		// is Secure.
+		// Browsers accept a cookie with the prefix __Host- only if it is Secure, and send it only
+		// to the very host that has set it.
 		a.cookiePrefix = "__Host-zoom-oauth-"
 	}
 	a.mux.HandleFunc("GET /{$}", a.root) // only /, and nothing below it

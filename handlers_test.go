@@ -232,10 +232,12 @@ func TestDeclined(t *testing.T) {
 	b.want(b.visit(local), http.StatusForbidden, declinedTitle)
 	b.decision = "allow"
 	b.wantProfile(b.visit(local))
-	words := url.Values{"error": {"a\nb"}, "error_description": {"<b>" + strings.Repeat("x", 999)}}
-	wantNone(t, b.get(local+"/?"+words.Encode()).body, "a\nb", "xxx")
+	words := url.Values{
+		"error": {"a\n" + strings.Repeat("y", 99)}, "error_description": {"<b>" + strings.Repeat("x", 999)},
+	}
+	wantNone(t, b.get(local+"/?"+words.Encode()).body, "yyy", "xxx")
 	wantWords(t, w.log.String(), `zoom: refused: "access_denied" ""`+"\n",
-		`zoom: refused: "a\nb" "<b>`+strings.Repeat("x", 197)+"\"\n")
+		`zoom: refused: "a\n`+strings.Repeat("y", 48)+`" "<b>`+strings.Repeat("x", 197)+"\"\n")
 }
 
 // TestOtherRequests checks what starts no sign-in, and that HEAD is like GET (RFC 9110 §9.3.2).
@@ -266,7 +268,7 @@ var wantedHeaders = map[string]string{
 		`form-action 'none'; img-src https: data:; style-src 'sha256-\S+'; script-src 'sha256-\S+'$`,
 }
 
-// TestHeaders checks the headers of every kind of response, and that the pages have the script.
+// TestHeaders checks the headers of several kinds of responses, and that the pages have the script.
 func TestHeaders(t *testing.T) {
 	b := newWorld(t, local).newBrowser(t)
 	for name, p := range map[string]page{
@@ -306,14 +308,14 @@ func TestLog(t *testing.T) {
 // fault, and the app ends the call.
 func TestVisitorLeaves(t *testing.T) {
 	for _, path := range []string{"", tokenPath, userPath} {
-		t.Run("during "+path, func(t *testing.T) {
+		t.Run("leaves during "+path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, local)
 				b := w.newBrowser(t)
 				ctx, leave := context.WithCancel(t.Context())
 				w.answers[path] = func(_ http.ResponseWriter, r *http.Request) {
 					leave()
-					<-r.Context().Done() // or the test would never end
+					<-r.Context().Done() // the app hangs up
 				}
 				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, b.callback(), nil)
 				req.AddCookie(b.cookies(local)[0])
@@ -321,7 +323,7 @@ func TestVisitorLeaves(t *testing.T) {
 					leave()
 				}
 				w.RoundTrip(req)
-				wantWords(t, w.log.String(), "GET / 499 ")
+				wantWords(t, w.log.String(), "GET / 499 0s\n") // in a bubble: the call ended at once
 				wantNone(t, w.log.String(), "zoom: ")
 				if n := w.exchanges.Load(); path == "" && n != 0 {
 					t.Errorf("called Zoom %d times for a visitor who was gone, want never", n)

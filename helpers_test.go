@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Setenv("NO_PROXY", "*") // this machine's proxy has no part in the tests
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // The sites under which browsers reach the app, and Zoom.
@@ -48,7 +48,7 @@ const (
 	zoomSite = "http://zoom.test"
 )
 
-// The paths of Zoom's that the app calls.
+// Zoom's paths that the app calls.
 const (
 	tokenPath = "/oauth/token"
 	userPath  = "/v2/users/me"
@@ -64,7 +64,7 @@ const (
 type world struct {
 	app         *app
 	standIn     *fakezoom.Server
-	answers     map[string]http.HandlerFunc // of Zoom, by path, instead of the stand-in's
+	answers     map[string]http.HandlerFunc // Zoom's, by path; they replace the stand-in's
 	exchanges   atomic.Int64                // calls of Zoom's token endpoint
 	connections atomic.Int64                // of the app to Zoom, so far
 	log         *output
@@ -127,7 +127,8 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// answer returns a handler that answers with this status, body and header, name by name and value.
+// answer returns a handler that answers with this status and body. header is a list of names, each
+// followed by its value.
 func answer(status int, body string, header ...string) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -196,8 +197,8 @@ type browser struct {
 	t        testing.TB
 	world    *world
 	client   *http.Client
-	decision string // of the person, when Zoom asks
-	state    string // which something on the way puts in the place of the one that Zoom sends back, or ""
+	decision string // what the person chooses when Zoom asks
+	state    string // replaces the state that Zoom sends back, unless it is ""
 	starts   int    // redirects to Zoom since the last visit
 }
 
@@ -209,7 +210,7 @@ func (w *world) newBrowser(t testing.TB) *browser {
 	return &browser{t: t, world: w, client: client, decision: "allow"}
 }
 
-// page is the response to a request of a browser's.
+// page is the response to a browser's request.
 type page struct {
 	url     *url.URL
 	status  int
@@ -246,7 +247,7 @@ func (b *browser) get(address string) page {
 	return b.do(http.MethodGet, address, nil)
 }
 
-// do sends a request, with cookies of the browser's and a form, and follows no redirect.
+// do sends a request, with the browser's cookies and a form, and follows no redirect.
 func (b *browser) do(method, address string, form url.Values) page {
 	b.t.Helper()
 	req, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
@@ -257,7 +258,7 @@ func (b *browser) do(method, address string, form url.Values) page {
 	return b.send(req)
 }
 
-// send sends a request, with cookies of the browser's, and follows no redirect.
+// send sends a request, with the browser's cookies, and follows no redirect.
 func (b *browser) send(req *http.Request) page {
 	b.t.Helper()
 	res, err := b.client.Do(req)
@@ -391,17 +392,16 @@ type program struct {
 }
 
 // newProgram returns a program that doesn't run yet. It has this text in .env, unless that is "",
-// and only these settings in its environment. It ends with the test, or after 30 seconds.
+// and only these settings in its environment. It ends with the test.
 func newProgram(t *testing.T, env string, environment []string, args ...string) *program {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	t.Cleanup(cancel)
-	p := &program{Cmd: exec.CommandContext(ctx, self, args...)}
+	p := &program{Cmd: exec.CommandContext(t.Context(), self, args...)}
 	p.Dir = t.TempDir()
+	// Without GOCOVERDIR, a program that is built with -cover prints a warning.
 	p.Env = append([]string{"BE_THE_PROGRAM=1", "GOCOVERDIR=" + p.Dir}, environment...)
 	p.Stdout, p.Stderr = &p.stdout, &p.stderr
 	t.Cleanup(func() { p.Wait() }) // before its folder is removed

@@ -20,14 +20,14 @@ import (
 // goodEnv is a .env in which nothing is wrong.
 const goodEnv = "clientID=id\nclientSecret=SECRET\nredirectURL=" + tunnel + "\naddress=127.0.0.1:0\n"
 
-// goodClient is goodEnv's.
+// goodClient is the client that goodEnv describes.
 var goodClient = zoomClient{
 	clientID: "id", clientSecret: "SECRET", redirectURL: tunnel,
 	zoomURL: "https://zoom.us", zoomAPIURL: "https://api.zoom.us",
 }
 
-// inPlace moves the test to a folder of its own. It has this text in .env, unless that is "", and
-// no settings in its environment.
+// inPlace moves the test to a folder of its own, which has this text in .env, unless that is "", and
+// to an environment without settings.
 func inPlace(t *testing.T, env string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -72,10 +72,10 @@ func TestEnvFile(t *testing.T) {
 // TestEnvironmentWins has settings in the environment and in .env. An empty one hides nothing.
 func TestEnvironmentWins(t *testing.T) {
 	inPlace(t, goodEnv)
-	t.Setenv("clientID", " other ")
+	t.Setenv("clientID", " ot.h~e!r$%&+/:=?@^| ")
 	t.Setenv("clientSecret", " ")
 	want := goodClient
-	want.clientID = "other"
+	want.clientID = "ot.h~e!r$%&+/:=?@^|"
 	wantSettings(t, "127.0.0.1:0", want)
 }
 
@@ -265,8 +265,8 @@ func wantStart(t *testing.T, p *program, want string) {
 	}
 }
 
-// TestDemo signs in to the demo. It has real settings at hand, which a demo must not touch, and a
-// proxy, which must not come between the app and the stand-in.
+// TestDemo signs in to the demo. It has settings at hand, which a demo must ignore, and a proxy, which
+// must not come between the app and the stand-in.
 func TestDemo(t *testing.T) {
 	environment := []string{
 		"address=:0", "clientID=mine", "redirectURL=nonsense", "HTTP_PROXY=http://" + nobody,
@@ -275,7 +275,7 @@ func TestDemo(t *testing.T) {
 	site := p.begin(t)
 	wantStart(t, p, "\n  Open          "+site+"\n  Stop          Ctrl+C\n\n")
 	b := newWorld(t, local).newBrowser(t)
-	b.client.Transport = &http.Transport{}
+	b.client.Transport, b.world.log = &http.Transport{}, &p.stdout
 	start := b.get(site)
 	if to := start.header.Get("Location"); !strings.HasPrefix(to, "/oauth/authorize?") {
 		t.Errorf("redirects to %s, want the demo's own stand-in", to)
@@ -288,7 +288,7 @@ func TestDemo(t *testing.T) {
 	wantWords(t, p.stdout.String(), "POST /oauth/authorize 302", "GET / 200")
 }
 
-// atServe serves an app in memory. The function ends that, and returns serve's error.
+// atServe serves an app in memory. The function that it returns stops that, and returns serve's error.
 func atServe(t *testing.T, app *app) (*memory, func() error) {
 	stdout := os.Stdout
 	os.Stdout, _ = os.Open(os.DevNull)
@@ -338,7 +338,7 @@ func TestStop(t *testing.T) {
 				if (err == nil) != (c.finished != "") || time.Since(begin) > zoomTimeout {
 					t.Errorf("got the error %v after %v, want status %q", err, time.Since(begin), c.finished)
 				}
-				wantWords(t, response.String(), c.finished)
+				wantWords(t, w.log.String()+response.String(), c.finished)
 			})
 		})
 	}
@@ -398,7 +398,7 @@ func TestProxy(t *testing.T) {
 		wantStart(t, p, "\n  Open          "+site+"\n  Redirect URL  "+loopback+"  (register exactly this at Zoom)"+
 			"\n  Stop          Ctrl+C\n\n")
 		b := newWorld(t, loopback).newBrowser(t)
-		b.client.Transport = &http.Transport{}
+		b.client.Transport, b.world.log = &http.Transport{}, &p.stdout
 		state := b.get(site).next(t).Query().Get("state")
 		b.want(b.get(site+"/?code=c&state="+state), http.StatusServiceUnavailable, connectionTitle)
 		p.stop(t)
@@ -424,8 +424,8 @@ func TestReadmeExplainsTheStart(t *testing.T) {
 func sectionOfReadme(t *testing.T, heading string) string {
 	t.Helper()
 	_, below, _ := strings.Cut(read(t, "README.md"), heading+"\n")
-	section, _, ok := strings.Cut(below+"\n#", "\n#")
-	if !ok || len(below) == 0 {
+	section, _, _ := strings.Cut(below, "\n#")
+	if section == "" {
 		t.Fatalf("the README has no section %q", heading)
 	}
 	return section

@@ -134,7 +134,7 @@ const maxResponse = 1 << 20
 
 // call sends a request to Zoom, and returns the JSON object in Zoom's response. It returns a
 // *zoomError if there is no complete response, or if it isn't a 200 with a JSON object of at most
-// maxResponse bytes. The error quotes neither the secrets nor the request's Authorization header.
+// maxResponse bytes. In the text that the error quotes from the response, it replaces the secrets.
 func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) {
 	// Unlike http.Client, RoundTrip doesn't follow redirects, so no other server gets the
 	// credentials.
@@ -169,11 +169,11 @@ type zoomError struct {
 func (e *zoomError) Error() string { return "zoom: " + e.problem + ": " + e.said }
 
 // connectionError returns the error for a request without a complete response. It includes the text
-// of err only if err is a timeout, a system error or a certificate error. Any other text may quote
-// what Zoom sent, such as a token.
+// of err only if err is from package net, a timeout or a certificate error. Any other text may
+// quote what Zoom sent, such as a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
-	_, isNetError := errors.AsType[net.Error](err) // a timeout or a system error
+	_, isNetError := errors.AsType[net.Error](err) // from package net, or a timeout
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
 	if isNetError || isCertificateError {
 		reason = err.Error()

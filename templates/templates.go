@@ -14,7 +14,7 @@ import (
 //go:embed *.html style.css script.js
 var files embed.FS
 
-// Pages returns a template for each page. It panics if one has a mistake.
+// Pages returns a set of templates, one for each page. It panics if one has a mistake.
 func Pages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"accountType": func(number int) string { return accountTypes[number] },
@@ -24,7 +24,7 @@ func Pages() *template.Template {
 	}).ParseFS(files, "layout.html", "profile.html", "problems.html", "style.css", "script.js"))
 }
 
-// Demo returns the pages of a demo, which say that it is one. It panics if one has a mistake.
+// Demo returns the pages of a demo, which say that this is one. It panics if one has a mistake.
 func Demo() *template.Template {
 	return template.Must(Pages().ParseFS(files, "demo.html")) // which redefines some templates
 }
@@ -51,7 +51,7 @@ func hash(name string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// firstOf returns the first text with a visible character in it, or "".
+// firstOf returns the first text with a visible character in it, without space around it, or "".
 func firstOf(texts ...string) string {
 	isVisible := func(c rune) bool { return unicode.IsGraphic(c) && !unicode.IsSpace(c) }
 	for _, text := range texts {

@@ -35,7 +35,7 @@ const maxForm = 64 << 10
 // maxChallenge is the length of the longest code challenge (RFC 7636 §4.2).
 const maxChallenge = 128
 
-// Jill is a usual answer of /v2/users/me.
+// Jill is a typical answer of /v2/users/me.
 const Jill = `{"id":"KDcuGIm1QgePTO8WbOqwIQ","first_name":"Jill","last_name":"Chill",
 "display_name":"Jill Chill","email":"jchill@example.com","type":2,"role_name":"Owner",
 "pmi":3542471135,"use_pmi":false,"personal_meeting_url":"https://zoom.example.com/j/3542471135",
@@ -52,7 +52,7 @@ var consentHTML string
 var consent = template.Must(template.New("consent").Parse(consentHTML))
 
 // Server is the stand-in: an http.Handler, and an http.RoundTripper for an app in the same program.
-// Its exported fields may be changed until it serves.
+// Its exported fields may be changed while it handles no request.
 type Server struct {
 	ClientID     string
 	ClientSecret string           // "" makes the app a public client
@@ -161,8 +161,8 @@ func (s *Server) sendBack(w http.ResponseWriter, r *http.Request, name, value st
 // isPublic reports whether the app is a public client.
 func (s *Server) isPublic() bool { return s.ClientSecret == "" }
 
-// decide remembers if the user allows the app by this decision, and reports whether the app is
-// allowed. A public client is allowed only once at a time, because any program could say that it is
+// decide records whether the user allows the app by this decision, and reports whether the app is
+// allowed. A public client needs consent for each sign-in, because any program could say that it is
 // that client (RFC 6819 §5.2.3.2).
 func (s *Server) decide(decision string) bool {
 	s.mutex.Lock()
@@ -195,7 +195,9 @@ func (s *Server) ask(w http.ResponseWriter) {
 		"frame-ancestors 'none'; form-action "+s.formAction()+"; img-src data:; "+
 		"style-src 'unsafe-inline'")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	consent.Execute(w, s)
+	if err := consent.Execute(w, s); err != nil {
+		log.Println(err)
+	}
 }
 
 // formAction returns where the consent page's form may lead: to the stand-in, which sends the
