@@ -86,7 +86,8 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
 	cookie, err := r.Cookie(a.cookiePrefix + state)
-	hasCookie := err == nil && state != "" && cookie.Value != "" // or it isn't one of start's
+	// The function start never sets a cookie without a state or without a value.
+	hasCookie := err == nil && state != "" && cookie.Value != ""
 	switch {
 	case refusal != "":
 		// The query is untrusted. So the page doesn't show the error, and the log has only the
@@ -143,8 +144,8 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 		return
 	}
 	data := profile{Scope: t.Scope}
-	// Ignore Unmarshal's error. It can only be that a value has an unexpected type, which Unmarshal
-	// skips: zoomClient.call has checked that response is a JSON object.
+	// zoomClient.call has checked that response is a JSON object. So the only possible error is
+	// that a value has an unexpected type. Unmarshal skips such a value.
 	json.Unmarshal(response, &data.User)
 	var indented bytes.Buffer
 	json.Indent(&indented, response, "", "  ")
@@ -154,7 +155,7 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 
 // fail handles a failed call to Zoom.
 //
-//	the visitor has left                         fail doesn't respond
+//	the visitor has left                         responds with 499, which only the log sees
 //	Zoom no longer accepts the first try's code  logs err, and starts a second try
 //	anything else                                logs err, and shows the page that explains it
 //
@@ -164,12 +165,12 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 // then sends the code again, and the cookie, because it never got the response that removes it.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor has left, which ended the call to Zoom
-		w.WriteHeader(499) // nobody gets it, but ServeHTTP logs it; nginx's status for this
+		w.WriteHeader(499) // nginx's status for this
 		return
 	}
 	log.Println(err)
 	failure, ok := errors.AsType[*zoomError](err) // the *zoomError that err is or wraps
-	if !ok {                                      // http.NewRequestWithContext has failed
+	if !ok {                                      // any other error has no page of its own
 		failure = &zoomError{problem: "unusable"}
 	}
 	if failure.problem == "expired" && !isSecondTry(r) {

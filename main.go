@@ -57,7 +57,8 @@ func main() {
 
 	// Ctrl+C and SIGTERM don't end the program at once. They cancel ctx, which tells run to return.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// When ctx is canceled, stop is called. From then on, another Ctrl+C ends the program at once.
+	// stop ends the catching of signals, so that a second Ctrl+C ends the program at once. It is
+	// called when ctx is canceled.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, *demo); err != nil { // flag.Parse has set *demo
 		fmt.Fprintln(os.Stderr, err)
@@ -102,13 +103,14 @@ func setUp(demo bool) (*app, string, error) {
 
 // newDemo returns an app with a stand-in for Zoom, and with pages that say so.
 func newDemo() *app {
-	// zoomURL and zoomAPIURL stay empty. So authorizeURL returns a path on this server, at which
-	// the stand-in answers the browser. The app's own calls reach the stand-in as their transport.
+	// The stand-in is used twice. The browser reaches it on this server, at /oauth/authorize. The
+	// app's own calls to Zoom go to it directly, in memory.
 	standIn := fakezoom.New("demo", "secret", "/")
 	a := newApp(&zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
 		redirectURL:  "/",
+		zoomURL:      "", // so that authorizeURL returns a path on this server
 		transport:    standIn,
 	})
 	a.pages = templates.Demo()
@@ -131,8 +133,8 @@ func listenAddress(redirectURL string) string {
 
 // readSettings returns a zoomClient for the Zoom app that the settings describe, and the address to
 // listen on. It reads each setting from the environment or, if it is unset or blank there, from
-// .env. It returns an error if .env can't be read, or if settings are wrong or missing. It doesn't
-// check address, which net.Listen does. The error has no values in it, because they may be secrets.
+// .env. It returns an error if .env can't be read, or if settings are wrong or missing. It leaves
+// checking the address to net.Listen. The error omits the values, which may be secrets.
 func readSettings() (*zoomClient, string, error) {
 	inFile, err := readEnvFile()
 	if err != nil {
@@ -150,7 +152,8 @@ func readSettings() (*zoomClient, string, error) {
 		transport:    newTransport(),
 	}
 	address := read("address", listenAddress(z.redirectURL))
-	// Only a public client has no secret. Its redirect URL is an http one, on this machine.
+	// Only a public client has no secret. Its redirect URL is an http one, which urlRegexp allows
+	// only on this machine.
 	isPublicClient := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http://")
 
 	var mistakes string
@@ -214,17 +217,18 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		// ReadTimeout and WriteTimeout keep running while a handler works. When the first expires,
-		// the server cancels the request's context, and with it the calls to Zoom. When the second
-		// expires, the page can't be written. So both are longer than zoomTimeout, nine seconds.
+		// ReadTimeout and WriteTimeout keep running while a handler works, so they are longer than
+		// zoomTimeout, nine seconds. When ReadTimeout expires, the server cancels the request's
+		// context, and with it the calls to Zoom. After WriteTimeout, no page can be written.
 		ReadTimeout:  2 * zoomTimeout,
 		WriteTimeout: 2 * zoomTimeout,
 		// A load balancer in front of this server may keep a connection open for a minute. Keep it
 		// longer, or this server could close it just when the load balancer sends a request.
 		IdleTimeout: 2 * time.Minute,
 	}
-	// Serve blocks, so run it in a goroutine, which sends Serve's error to the channel failed. The
-	// channel has room for it, so that the goroutine can end even if nobody receives the error.
+	// Serve blocks, so run it in a goroutine. That sends Serve's error to the channel failed, with
+	// failed <-, and the select below receives it, with <-failed. The channel has room for one
+	// error, so that the goroutine can end even if nobody receives it.
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select { // wait for whichever comes first

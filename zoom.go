@@ -157,7 +157,7 @@ func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) 
 // zoomError describes a failed call to Zoom.
 type zoomError struct {
 	problem string // the page that explains it, in templates/problems.html
-	said    string // what Zoom or the network said, for the log
+	said    string // what went wrong, for the log; in Zoom's words, if there are any
 
 	// These are for the page. They are capitalized, because templates can't use other fields.
 	Number     int    // Zoom's number for the error, or 0
@@ -203,8 +203,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
 	switch {
 	case res.StatusCode >= 300:
-		// The number is errorCode in an error of the OAuth server's, and code in one of the API's.
-		// Fields without tags match names in upper or lower case. They stay 0 if body isn't JSON.
+		// The OAuth server calls the number errorCode, and the API calls it code. Fields without
+		// tags match JSON names in upper or lower case. They stay 0 if body isn't JSON.
 		var numbers struct{ ErrorCode, Code int }
 		json.Unmarshal(body, &numbers)
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
@@ -225,7 +225,8 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 //
 //	{"code":4711,"message":"Invalid access token, does not contain scopes:[a:b, c:d]."}
 //
-// Some of Zoom's errors have each scope in quotes, which JSON writes as \".
+// Some of Zoom's errors have each scope in quotes, which JSON writes as \". NewReplacer takes pairs
+// of old and new strings.
 func scopesIn(text string) string {
 	_, after, _ := strings.Cut(text, "scopes:")
 	scopes, _, _ := strings.Cut(after, "]")
@@ -237,9 +238,10 @@ func scopesIn(text string) string {
 //
 // https://developers.zoom.us/docs/integrations/oauth-error-messages/
 func problemOf(status, number int, text string) string {
-	// matches reports whether the error has the number n or, because not every error has one, a
-	// string in its JSON that begins with s. In text, invalid_client is the same as Invalid client.
+	// Make invalid_client and Invalid client the same.
 	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
+	// matches reports whether the error has the number n or, because not every error has one, a
+	// string in its JSON that begins with s.
 	matches := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -270,10 +272,10 @@ func newTransport() *http.Transport {
 	// background.
 	go x509.SystemCertPool()
 
-	t := http.DefaultTransport.(*http.Transport).Clone() // .(T) asserts the type T
+	t := http.DefaultTransport.(*http.Transport).Clone() // it is a *http.Transport
 	// The resolver waits five seconds for a name server before it asks the next one. Six seconds
-	// leave time for that. They are shorter than zoomTimeout, so that the log usually names the
-	// step that timed out.
+	// leave time for that, and end before zoomTimeout, so that the log can usually say which step
+	// timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a

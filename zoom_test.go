@@ -159,7 +159,6 @@ var refusals = []struct {
 		status: 500, title: disabledTitle, words: "enabled again"},
 	{path: tokenPath, body: `{"errorCode":4717,"error":"invalid_client"}`, status: 500, title: disabledTitle},
 	{path: tokenPath, body: `{"error":"invalid_scope"}`, status: 500, title: responseTitle, words: "does not expect"},
-	{path: tokenPath, body: `{"errorCode":{}}`, status: 500, title: responseTitle, words: "does not expect"},
 	{path: userPath, body: `{"code":1001,"message":"User does not exist: <b>x"}`,
 		status: 500, title: responseTitle, words: "error 1001"},
 }
