@@ -248,17 +248,17 @@ func problemOf(status, number int, text string) string {
 		return "ratelimit"
 	case matches(4717, "the app has been disabled"):
 		return "disabled"
-	case matches(4702, "invalid client") || matches(4704, "invalid client secret") ||
+	case matches(4702, "invalid client"), matches(4704, "invalid client secret"),
 		matches(4706, "client id or client secret is missing"):
 		return "credentials"
-	case matches(4709, "redirect uri") || matches(4709, "invalid redirect url"):
+	case matches(4709, "redirect uri"), matches(4709, "invalid redirect url"):
 		return "redirect"
 	case matches(4711, "invalid access token, does not contain scopes"):
 		return "scope"
 	case matches(4738, "the token is disabled by admin"):
 		return "admin"
-	case matches(4733, "code is expired") || matches(4734, "invalid authorization code") ||
-		matches(4741, "the token has been revoked") || matches(4734, "invalid grant"):
+	case matches(4733, "code is expired"), matches(4734, "invalid authorization code"),
+		matches(4741, "the token has been revoked"), matches(4734, "invalid grant"):
 		return "expired"
 	}
 	return "unusable"
