@@ -5,14 +5,15 @@
 // are the tutorial's steps, and where this program has them:
 //
 //	.env                             main.go: readSettings, readEnvFile
-//	app.listen(8000)                 main.go: run, serve, defaultAddress
+//	app.listen(8000)                 main.go: run, serve, listenAddress, defaultAddress
 //	app.get('/')                     handlers.go: newApp, root
 //	res.redirect(ZOOM_AUTH)          handlers.go: start; zoom.go: authorizeURL
 //	request.post(ZOOM_GET_AUTHCODE)  handlers.go: finish; zoom.go: exchange, call
 //	request.get('/v2/users/me')      handlers.go: finish; zoom.go: get, call
 //	JSON.stringify(body, null, 2)    handlers.go: finish; templates/profile.html
 //	res.send(page)                   handlers.go: finish, show; templates/profile.html
-//	'Something went wrong'           handlers.go: fail; zoom.go: problemOf; templates/problems.html
+//	'Something went wrong'           handlers.go: fail; zoom.go: zoomError, responseError,
+//	                                 problemOf; templates/problems.html
 //
 // Unlike the tutorial, this program doesn't print the tokens.
 //
@@ -57,8 +58,8 @@ func main() {
 
 	// Ctrl+C and SIGTERM don't end the program at once. They cancel ctx, which tells run to return.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// stop ends the catching of signals, so that a second Ctrl+C ends the program at once. It is
-	// called when ctx is canceled.
+	// When ctx is canceled, call stop. It gives Ctrl+C its default effect back, so that a second
+	// one ends the program at once.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, *demo); err != nil { // flag.Parse has set *demo
 		fmt.Fprintln(os.Stderr, err)
@@ -103,18 +104,17 @@ func setUp(demo bool) (*app, string, error) {
 
 // newDemo returns an app with a stand-in for Zoom, and with pages that say so.
 func newDemo() *app {
-	// The stand-in is used twice. The browser reaches it on this server, at /oauth/authorize. The
-	// app's own calls to Zoom go to it directly, in memory.
-	standIn := fakezoom.New("demo", "secret", "/")
-	a := newApp(&zoomClient{
+	// zoomURL stays empty, so authorizeURL returns a path on this server.
+	z := &zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
 		redirectURL:  "/",
-		zoomURL:      "", // so that authorizeURL returns a path on this server
-		transport:    standIn,
-	})
+	}
+	standIn := fakezoom.New(z.clientID, z.clientSecret, z.redirectURL)
+	z.transport = standIn // answers the app's own calls to Zoom, in memory
+	a := newApp(z)
 	a.pages = templates.Demo()
-	a.mux.Handle("/oauth/authorize", standIn)
+	a.mux.Handle("/oauth/authorize", standIn) // answers the browser
 	return a
 }
 
@@ -152,8 +152,8 @@ func readSettings() (*zoomClient, string, error) {
 		transport:    newTransport(),
 	}
 	address := read("address", listenAddress(z.redirectURL))
-	// Only a public client has no secret. Its redirect URL is an http one, which urlRegexp allows
-	// only on this machine.
+	// The secret may be missing only for a public client. This program allows one only with an http
+	// redirect URL, which urlRegexp limits to this machine.
 	isPublicClient := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http://")
 
 	var mistakes string
@@ -226,13 +226,12 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 		// longer, or this server could close it just when the load balancer sends a request.
 		IdleTimeout: 2 * time.Minute,
 	}
-	// Serve blocks, so run it in a goroutine. That sends Serve's error to the channel failed, with
-	// failed <-, and the select below receives it, with <-failed. The channel has room for one
-	// error, so that the goroutine can end even if nobody receives it.
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	// Serve blocks, so run it in a goroutine, which sends its error to a channel. The channel has
+	// room for one error, so that the goroutine can end even if nobody receives it.
+	serveErr := make(chan error, 1)
+	go func() { serveErr <- server.Serve(listener) }()
 	select { // wait for whichever comes first
-	case err := <-failed:
+	case err := <-serveErr:
 		return err
 	case <-ctx.Done():
 		fmt.Println("\nFinishing the requests in progress. Press Ctrl+C again to end at once.")

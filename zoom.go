@@ -94,7 +94,7 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 	// get sends the token as "Authorization: Bearer …", so any other type is of no use (RFC 6749
 	// §7.1). The type is case-insensitive (§5.1).
 	if !strings.EqualFold(t.TokenType, "bearer") || t.AccessToken == "" {
-		return tokens{}, &zoomError{problem: "unusable", said: req.URL.Path + ": no bearer token"}
+		return tokens{}, &zoomError{problem: "unusable", detail: req.URL.Path + ": no bearer token"}
 	}
 	return t, nil
 }
@@ -157,7 +157,7 @@ func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) 
 // zoomError describes a failed call to Zoom.
 type zoomError struct {
 	problem string // the page that explains it, in templates/problems.html
-	said    string // what went wrong, for the log; in Zoom's words, if there are any
+	detail  string // for the log, in Zoom's words if there are any
 
 	// These are for the page. They are capitalized, because templates can't use other fields.
 	Number     int    // Zoom's number for the error, or 0
@@ -166,7 +166,7 @@ type zoomError struct {
 }
 
 // Error makes *zoomError an error. It returns a line for the log.
-func (e *zoomError) Error() string { return "zoom: " + e.problem + ": " + e.said }
+func (e *zoomError) Error() string { return "zoom: " + e.problem + ": " + e.detail }
 
 // connectionError returns the error for a request without a complete response. It includes the text
 // of err only if err is from package net, a timeout or a certificate error. Any other text may
@@ -178,11 +178,11 @@ func connectionError(req *http.Request, err error) *zoomError {
 	if isNetError || isCertificateError {
 		reason = err.Error()
 	}
-	said := fmt.Sprintf("%s: %q", req.URL, reason)
+	detail := fmt.Sprintf("%s: %q", req.URL, reason)
 	if proxy, _ := http.ProxyFromEnvironment(req); proxy != nil {
-		said += ", through the proxy " + proxy.Hostname()
+		detail += ", through the proxy " + proxy.Hostname()
 	}
-	return &zoomError{problem: "connection", said: said}
+	return &zoomError{problem: "connection", detail: detail}
 }
 
 // responseError returns the error for a response that can't be used. If the status isn't a success,
@@ -199,10 +199,10 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		}
 	}
 	e := &zoomError{problem: "unusable", TrackingID: res.Header.Get("x-zm-trackingid")}
-	e.said = fmt.Sprintf("%s: HTTP %d %.100q, %d bytes, tracking ID %.100q, ",
+	e.detail = fmt.Sprintf("%s: HTTP %d %.100q, %d bytes, tracking ID %.100q, ",
 		res.Request.URL, res.StatusCode, res.Header.Get("Content-Type"), len(body), e.TrackingID)
 	switch {
-	case res.StatusCode >= 300:
+	case res.StatusCode >= 300: // not a success
 		// The OAuth server calls the number errorCode, and the API calls it code. Fields without
 		// tags match JSON names in upper or lower case. They stay 0 if body isn't JSON.
 		var numbers struct{ ErrorCode, Code int }
@@ -210,13 +210,13 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 		e.Number = cmp.Or(numbers.ErrorCode, numbers.Code)
 		e.Scopes = scopesIn(string(body))
 		e.problem = problemOf(res.StatusCode, e.Number, string(body))
-		e.said += fmt.Sprintf("%.500q", text)
+		e.detail += fmt.Sprintf("%.500q", text)
 	case len(body) == 0:
-		e.said += "empty"
+		e.detail += "empty"
 	case len(body) > maxResponse:
-		e.said += "longer than 1 MiB"
+		e.detail += "longer than 1 MiB"
 	default:
-		e.said += "not a 200 with a JSON object"
+		e.detail += "not a 200 with a JSON object"
 	}
 	return e
 }
@@ -240,8 +240,8 @@ func scopesIn(text string) string {
 func problemOf(status, number int, text string) string {
 	// Make invalid_client and Invalid client the same.
 	text = strings.ToLower(strings.ReplaceAll(text, "_", " "))
-	// matches reports whether the error has the number n or, because not every error has one, a
-	// string in its JSON that begins with s.
+	// matches reports whether the error has the number n, or a JSON string that begins with s.
+	// (Some errors have no number.)
 	matches := func(n int, s string) bool { return number == n || strings.Contains(text, `"`+s) }
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -257,8 +257,8 @@ func problemOf(status, number int, text string) string {
 		return "scope"
 	case matches(4738, "the token is disabled by admin"):
 		return "admin"
-	case matches(4733, "code is expired"), matches(4734, "invalid authorization code"),
-		matches(4741, "the token has been revoked"), matches(4734, "invalid grant"):
+	case matches(4733, "code is expired"), matches(4741, "the token has been revoked"),
+		matches(4734, "invalid authorization code"), matches(4734, "invalid grant"):
 		return "expired"
 	}
 	return "unusable"
@@ -272,7 +272,7 @@ func newTransport() *http.Transport {
 	// background.
 	go x509.SystemCertPool()
 
-	t := http.DefaultTransport.(*http.Transport).Clone() // it is a *http.Transport
+	t := http.DefaultTransport.(*http.Transport).Clone() // .(T): it is of type T
 	// The resolver waits five seconds for a name server before it asks the next one. Six seconds
 	// leave time for that, and end before zoomTimeout, so that the log can usually say which step
 	// timed out.
