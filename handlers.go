@@ -58,14 +58,14 @@ func newApp(z *zoomClient) *app {
 	return a
 }
 
-// secondTryPrefix is the prefix of the state when the app starts a sign-in once more by itself, for
-// a second try. It does so if a code comes back that it can't exchange. That helps visitors who
+// secondTryPrefix marks the state of a second try: a sign-in that the app has started over by
+// itself, because a code came back without its cookie (see root), or because Zoom no longer
+// accepted the code (see fail). That helps visitors who
 //
 //   - begin on localhost and end on the tunnel, where browsers don't send localhost's cookie,
 //   - begin in Zoom's Marketplace, which sends a code without a state, so that there is no cookie
 //     to look for, or
-//   - reload while the profile is loading, which sends the same code twice, although Zoom accepts
-//     it only once.
+//   - reload while the profile is loading, so that Zoom gets the same code twice.
 //
 // Zoom usually doesn't ask such a visitor again, but sends the browser straight back. There is no
 // third try: with cookies blocked, the browser would go to Zoom and back over and over.
@@ -86,7 +86,7 @@ func (a *app) root(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	code, state, refusal := query.Get("code"), query.Get("state"), query.Get("error")
 	cookie, err := r.Cookie(a.cookiePrefix + state)
-	// Ignore cookies that start has not set: one without a state in its name, or an empty one.
+	// A cookie counts only if it has a state in its name, and a value.
 	hasCookie := err == nil && state != "" && cookie.Value != ""
 	switch {
 	case refusal != "":
@@ -155,15 +155,14 @@ func (a *app) finish(w http.ResponseWriter, r *http.Request, code, verifier stri
 
 // fail handles a failed call to Zoom.
 //
-//	the visitor has left                         responds with 499, which only the log sees
+//	the visitor has left                         responds with 499, for ServeHTTP's log line
 //	Zoom no longer accepts the first try's code  logs err, and starts a second try
 //	anything else                                logs err, and shows the page that explains it
 //
-// If err is a *zoomError, its field problem is the page's name (see zoom.go). If it is another
-// error, the page is "unusable".
-//
 // A code may be used up because the visitor reloaded while the profile was loading. The browser
 // then sends the code again, and the cookie, because it never got the response that removes it.
+//
+// If err is a *zoomError (see zoom.go), its field problem is the page's name.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil { // the visitor has left, which ended the call to Zoom
 		w.WriteHeader(499) // nginx's status for this
@@ -171,7 +170,7 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	log.Println(err)
 	failure, ok := errors.AsType[*zoomError](err) // the *zoomError that err is or wraps
-	if !ok {                                      // another error has no page of its own
+	if !ok {                                      // any other error
 		failure = &zoomError{problem: "unusable"}
 	}
 	if failure.problem == "expired" && !isSecondTry(r) {

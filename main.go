@@ -24,8 +24,8 @@
 //	code verifier   a random secret, new for each sign-in. The redirect to Zoom carries its hash,
 //	                and the token request carries the secret itself. Zoom checks that they match.
 //	                This is PKCE.
-//	public client   a Zoom app without a client secret. This program allows one only with a
-//	                redirect URL on your own machine, such as http://127.0.0.1:8000.
+//	public client   a Zoom app without a client secret. This program accepts a public client only
+//	                if its redirect URL is on your own machine, such as http://127.0.0.1:8000.
 package main
 
 import (
@@ -57,10 +57,9 @@ func main() {
 	log.SetOutput(os.Stdout) // like the tutorial's console.log
 
 	// Ctrl+C and SIGTERM don't end the program at once. They cancel ctx, which tells run to return.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// When ctx is canceled, call stop. It gives Ctrl+C its default effect back, so that a second
-	// one ends the program at once.
-	context.AfterFunc(ctx, stop)
+	ctx, stopCatching := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first Ctrl+C, stop catching signals. A second Ctrl+C then ends the program at once.
+	context.AfterFunc(ctx, stopCatching)
 	if err := run(ctx, *demo); err != nil { // flag.Parse has set *demo
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -102,19 +101,20 @@ func setUp(demo bool) (*app, string, error) {
 	return newApp(z), address, nil
 }
 
-// newDemo returns an app with a stand-in for Zoom, and with pages that say so.
+// newDemo returns an app with a stand-in for Zoom, and with pages that say so. The stand-in is used
+// twice: for the app's own calls to Zoom, and for the browser.
 func newDemo() *app {
-	// zoomURL stays empty, so authorizeURL returns a path on this server.
 	z := &zoomClient{
 		clientID:     "demo",
 		clientSecret: "secret",
-		redirectURL:  "/",
+		redirectURL:  "/", // on this server
+		zoomURL:      "",  // on this server, too, so the browser goes to its /oauth/authorize
 	}
 	standIn := fakezoom.New(z.clientID, z.clientSecret, z.redirectURL)
-	z.transport = standIn // answers the app's own calls to Zoom, in memory
+	z.transport = standIn // for the app's own calls, in memory
 	a := newApp(z)
 	a.pages = templates.Demo()
-	a.mux.Handle("/oauth/authorize", standIn) // answers the browser
+	a.mux.Handle("/oauth/authorize", standIn) // for the browser
 	return a
 }
 
@@ -151,9 +151,8 @@ func readSettings() (*zoomClient, string, error) {
 		zoomAPIURL:   strings.TrimRight(read("zoomAPIURL", "https://api.zoom.us"), "/"),
 		transport:    newTransport(),
 	}
-	address := read("address", listenAddress(z.redirectURL))
-	// The secret may be missing only for a public client. This program allows one only with an http
-	// redirect URL, which urlRegexp limits to this machine.
+	// No secret means a public client, which needs an http redirect URL. (urlRegexp matches an http
+	// URL only if it is on this machine.)
 	isPublicClient := z.clientSecret == "" && strings.HasPrefix(z.redirectURL, "http://")
 
 	var mistakes string
@@ -174,7 +173,7 @@ func readSettings() (*zoomClient, string, error) {
 		folder, _ := os.Getwd()
 		return nil, "", fmt.Errorf(settingsAdvice, mistakes, folder)
 	}
-	return z, address, nil
+	return z, read("address", listenAddress(z.redirectURL)), nil
 }
 
 const settingsAdvice = `zoom-oauth can't start. Correct these settings:
@@ -217,17 +216,17 @@ func serve(ctx context.Context, handler http.Handler, listener net.Listener) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		// ReadTimeout and WriteTimeout keep running while a handler works, so they are longer than
-		// zoomTimeout, nine seconds. When ReadTimeout expires, the server cancels the request's
-		// context, and with it the calls to Zoom. After WriteTimeout, no page can be written.
+		// ReadTimeout and WriteTimeout go on while a handler works: when ReadTimeout expires, the
+		// server cancels the request's context, and after WriteTimeout no page can be written. So
+		// both must be longer than zoomTimeout, a handler's own limit (see handlers.go).
 		ReadTimeout:  2 * zoomTimeout,
 		WriteTimeout: 2 * zoomTimeout,
 		// A load balancer in front of this server may keep a connection open for a minute. Keep it
 		// longer, or this server could close it just when the load balancer sends a request.
 		IdleTimeout: 2 * time.Minute,
 	}
-	// Serve blocks, so run it in a goroutine, which sends its error to a channel. The channel has
-	// room for one error, so that the goroutine can end even if nobody receives it.
+	// Serve blocks, so run it in a goroutine. It sends its error to the channel serveErr, a queue
+	// with room for one, so that the goroutine can end even if nobody receives the error.
 	serveErr := make(chan error, 1)
 	go func() { serveErr <- server.Serve(listener) }()
 	select { // wait for whichever comes first

@@ -84,15 +84,15 @@ func (z *zoomClient) exchange(ctx context.Context, code, verifier string) (token
 		// the colon between them (RFC 6749 §2.3.1).
 		req.SetBasicAuth(url.QueryEscape(z.clientID), url.QueryEscape(z.clientSecret))
 	}
-	// The last three arguments are secrets, which call keeps out of its error.
+	// The last three arguments are secrets, which z.call keeps out of its error.
 	response, err := z.call(req, z.clientSecret, verifier, code)
 	if err != nil {
 		return tokens{}, err
 	}
 	var t tokens
 	json.Unmarshal(response, &t) // a field that isn't of the expected type stays empty
-	// get sends the token as "Authorization: Bearer …", so any other type is of no use (RFC 6749
-	// §7.1). The type is case-insensitive (§5.1).
+	// z.get sends the token as "Authorization: Bearer …", so any other type is of no use (RFC
+	// 6749 §7.1). The type is case-insensitive (§5.1).
 	if !strings.EqualFold(t.TokenType, "bearer") || t.AccessToken == "" {
 		return tokens{}, &zoomError{problem: "unusable", detail: req.URL.Path + ": no bearer token"}
 	}
@@ -134,7 +134,8 @@ const maxResponse = 1 << 20
 
 // call sends a request to Zoom, and returns the JSON object in Zoom's response. It returns a
 // *zoomError if there is no complete response, or if it isn't a 200 with a JSON object of at most
-// maxResponse bytes. In the text that the error quotes from the response, it replaces the secrets.
+// maxResponse bytes. In what the error quotes from the response, the secrets are replaced, and so
+// is what the Authorization header of the request carries.
 func (z *zoomClient) call(req *http.Request, secrets ...string) ([]byte, error) {
 	// Unlike http.Client, RoundTrip doesn't follow redirects, so no other server gets the
 	// credentials.
@@ -173,6 +174,7 @@ func (e *zoomError) Error() string { return "zoom: " + e.problem + ": " + e.deta
 // quote what Zoom sent, such as a token.
 func connectionError(req *http.Request, err error) *zoomError {
 	reason := "the connection broke, a proxy refused it, or the response was not HTTP"
+	// AsType looks for an error of the type in brackets.
 	_, isNetError := errors.AsType[net.Error](err) // from package net, or a timeout
 	_, isCertificateError := errors.AsType[*tls.CertificateVerificationError](err)
 	if isNetError || isCertificateError {
@@ -194,7 +196,7 @@ func responseError(res *http.Response, body []byte, secrets []string) *zoomError
 	// The credentials are what follows Basic or Bearer.
 	_, credentials, _ := strings.Cut(res.Request.Header.Get("Authorization"), " ")
 	for _, secret := range append([]string{credentials}, secrets...) {
-		if len(secret) > 5 { // a shorter one isn't real, and replacing it would garble the text
+		if len(secret) > 5 { // an empty or very short one would garble the text
 			text = strings.ReplaceAll(text, secret, "[secret]")
 		}
 	}
@@ -267,20 +269,20 @@ func problemOf(status, number int, text string) string {
 // newTransport returns a copy of the default transport with shorter timeouts, and with more
 // connections that are kept open for later calls.
 func newTransport() *http.Transport {
-	// Package x509 loads the system's certificates once, at the first handshake. If that fails, say
-	// because too many files are open, all later handshakes fail, too. So load them now, in the
-	// background.
-	go x509.SystemCertPool()
-
-	t := http.DefaultTransport.(*http.Transport).Clone() // .(T): it is of type T
-	// The resolver waits five seconds for a name server before it asks the next one. Six seconds
-	// leave time for that, and end before zoomTimeout, so that the log can usually say which step
-	// timed out.
+	// DefaultTransport is declared as an interface. What is in it is an *http.Transport.
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	// A name server that doesn't answer costs five seconds before the next one is asked. Six leave
+	// time for that. Each limit is below zoomTimeout, so the log can usually say whether it was
+	// dialing or the handshake that timed out.
 	t.DialContext = (&net.Dialer{Timeout: 6 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 6 * time.Second
 	// With HTTP/2, calls share a connection. If nothing arrives on it for five seconds, send a
 	// ping, and if no answer arrives within three, close it. Otherwise, later calls would hang.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second}
 	t.MaxIdleConnsPerHost = t.MaxIdleConns // the default, two, is too few when many sign in at once
+	// Package x509 loads the system's certificates once, at the first handshake. If that fails, say
+	// because too many files are open, all later handshakes fail, too. So load them now, in the
+	// background.
+	go x509.SystemCertPool()
 	return t
 }
